@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#define DAY_S 86400
+
 struct clock {
     int64_t fixed_s; /* 0: the real time; otherwise always this (tests) */
 };

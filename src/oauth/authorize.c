@@ -18,7 +18,7 @@
 /* DENY_FILE (access/deny_list.h), where logins begin. */
 static enum rc check_denied(const struct site *site, const char *client_id, struct err *e) {
     return deny_has_client(site->deny, client_id)
-               ? err_set(e, ERR_INVALID_CLIENT, "this client is no longer allowed here")
+               ? invalid_client(e, "this client is no longer allowed here")
                : OK;
 }
 
@@ -32,7 +32,7 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
         form_check_repeated(f, "redirect_uri", NULL, e))
         return e->code;
     if (!client_id)
-        return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
+        return invalid_request(e, "client_id is missing");
     if (!uri)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
     if (check_denied(x->site, client_id, e) ||
@@ -53,7 +53,7 @@ static enum rc check_response_type(const struct form *f, struct err *e) {
     const char *type = form_get(f, "response_type");
 
     if (!type)
-        return err_set(e, ERR_INVALID_REQUEST, "response_type is missing");
+        return invalid_request(e, "response_type is missing");
     if (strcmp(type, "code") != 0)
         return err_set(e, ERR_UNSUPPORTED_RESPONSE_TYPE, "response_type must be code");
     return OK;
@@ -64,11 +64,11 @@ static enum rc check_challenge(const struct form *f, struct err *e) {
     const char *method = form_get(f, "code_challenge_method");
 
     if (!challenge) /* RFC 7636 §4.4.1 */
-        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is missing: PKCE is required");
+        return invalid_request(e, "code_challenge is missing: PKCE is required");
     if (!method || strcmp(method, "S256") != 0)
-        return err_set(e, ERR_INVALID_REQUEST, "code_challenge_method must be S256");
+        return invalid_request(e, "code_challenge_method must be S256");
     if (!pkce_challenge_is_valid(challenge))
-        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is not the base64url of a SHA-256");
+        return invalid_request(e, "code_challenge is not the base64url of a SHA-256");
     return OK;
 }
 
@@ -78,7 +78,7 @@ static enum rc read_rest(struct exchange *x, const struct form *f, struct login 
     out->state = form_get(f, "state") ? form_get(f, "state") : "";
     if (strlen(out->state) > STATE_LEN_MAX) {
         out->state = "";
-        return err_set(e, ERR_INVALID_REQUEST, "state is longer than %d bytes", STATE_LEN_MAX);
+        return invalid_request(e, "state is longer than %d bytes", STATE_LEN_MAX);
     }
     if (form_check_repeated(f, NULL, "resource", e) || /* RFC 6749 §3.1 */
         check_response_type(f, e) || check_challenge(f, e))
@@ -235,10 +235,10 @@ static enum rc read_consent(struct exchange *x, struct form *f, const char *brow
         return e->code;
     sealed = form_get(f, "request");
     if (!sealed || !form_get(f, "decision"))
-        return err_set(e, ERR_INVALID_REQUEST, "request or decision is missing");
+        return invalid_request(e, "request or decision is missing");
     if (!browser)
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "the browser sent no cookie; cookies of this site must be allowed");
+        return invalid_request(e,
+                               "the browser sent no cookie; cookies of this site must be allowed");
     return login_open(x->site, x->rq->arena, &(struct sealed_login){"consent", browser, sealed},
                       out, e);
 }
@@ -275,14 +275,14 @@ enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
     other = !strcmp(decision, "approve-other-account") && x->site->config->use_other_account;
     if (other || !strcmp(decision, "approve")) {
         if (!is_confirmed(x, &form, &login))
-            return err_set(e, ERR_INVALID_REQUEST,
-                           "the box that says that you have started this login is not ticked");
+            return invalid_request(
+                e, "the box that says that you have started this login is not ticked");
         if (form_get(&form, "remember"))
             consent_cookie_set(x, browser, &login, true);
         return approve(x, browser, &login, other ? ACCOUNT_OTHER : ACCOUNT_ANY, e);
     }
     if (strcmp(decision, "deny") != 0)
-        return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
+        return invalid_request(e, "decision must be approve or deny");
     deny(x, browser, &login);
     return OK;
 }

@@ -12,7 +12,6 @@
 #define CONSENTS_MAX 16     /* that one browser remembers */
 #define CONSENT_HASH_LEN 16 /* of a SHA-256: nobody can choose what it should meet */
 #define SCOPES_SORTED_MAX 64
-#define DAY_S 86400
 #define SCOPES_SHOWN_MAX 64
 
 /* __Host- (RFC 6265bis §4.1.3.2) keeps sibling hosts from planting one; it needs https, and Path=/.
@@ -73,10 +72,10 @@ enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e
     const char *from = request_header(rq, "sec-fetch-site");
 
     if (to && strcmp(to, "document") != 0)
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "this address is for a window of its own, not for a part of another page");
+        return invalid_request(
+            e, "this address is for a window of its own, not for a part of another page");
     if (own_page && from && strcmp(from, "same-origin") != 0)
-        return err_set(e, ERR_INVALID_REQUEST, "the form was not sent by this server's own page");
+        return invalid_request(e, "the form was not sent by this server's own page");
     return OK;
 }
 
@@ -89,9 +88,9 @@ static const char *consent_cookie_name(struct exchange *x) {
     return name_of(x->site, x->rq->arena, "-consent");
 }
 
-/* Only where the answer goes to a host by https. On a loopback address or a private-use scheme any
- * program may listen, so the user is asked each time. */
-bool consent_cookie_may_have(const struct site *site, struct arena *a, const struct login *login) {
+/* May consent be remembered? Only where the answer goes to a host by https: on a loopback address
+ * or a private-use scheme any program may listen, so the user is asked each time. */
+static bool may_remember(const struct site *site, struct arena *a, const struct login *login) {
     struct url u;
 
     return site->config->consent_remember_days > 0 &&
@@ -170,7 +169,7 @@ bool consent_cookie_has(struct exchange *x, const char *browser, const struct lo
     struct entry entries[CONSENTS_MAX];
     uint8_t hash[CONSENT_HASH_LEN];
 
-    if (!consent_cookie_may_have(x->site, x->rq->arena, login))
+    if (!may_remember(x->site, x->rq->arena, login))
         return false;
     hash_of(x->rq->arena, login, hash);
     read_entries(x, browser, entries);
@@ -200,7 +199,7 @@ void consent_cookie_set(struct exchange *x, const char *browser, const struct lo
     uint8_t hash[CONSENT_HASH_LEN];
     bool dropped;
 
-    if (remembered && !consent_cookie_may_have(x->site, x->rq->arena, login))
+    if (remembered && !may_remember(x->site, x->rq->arena, login))
         return;
     hash_of(x->rq->arena, login, hash);
     read_entries(x, browser, entries);
@@ -302,7 +301,7 @@ void page_consent(struct exchange *x, const struct login *login, const char *sea
         {"must_confirm", yes_if(!trusted)},
         {"action", arena_printf(a, "%s/authorize", c->auth_path)},
         {"request", sealed},
-        {"can_remember", yes_if(consent_cookie_may_have(x->site, a, login))},
+        {"can_remember", yes_if(may_remember(x->site, a, login))},
         {"remember_days", arena_printf(a, "%u", c->consent_remember_days)},
         {"server_title", c->server.title},
         {"other_account", yes_if(c->use_other_account)},

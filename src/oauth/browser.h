@@ -20,9 +20,7 @@ enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e
 /* Consents that a user let the browser remember (CONSENT_REMEMBER_DAYS): one sealed cookie of a
  * fixed size, bound to the browser's own cookie. Each entry is a hash of the client, the origin of
  * its redirect URI, the resource and the scopes; the oldest leaves. `browser` is browser_id. */
-/* May consent to this login be remembered? */
-bool consent_cookie_may_have(const struct site *site, struct arena *a, const struct login *login);
-/* Was it? */
+/* Is consent to this login remembered? */
 bool consent_cookie_has(struct exchange *x, const char *browser, const struct login *login);
 /* Remembers it, if it may be remembered, or forgets it. */
 void consent_cookie_set(struct exchange *x, const char *browser, const struct login *login,

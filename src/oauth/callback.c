@@ -40,7 +40,7 @@ static enum rc read_answer(const struct form *f, struct answer *out, struct err 
     *out = (struct answer){form_get(f, "state"), form_get(f, "code"), form_get(f, "error")};
     if (!out->session_id || strlen(out->session_id) > SESSION_ID_MAX ||
         (!out->code && !out->error) || (out->code && strlen(out->code) > IDP_CODE_MAX))
-        return err_set(e, ERR_INVALID_REQUEST, "this is not an answer to a login begun here");
+        return invalid_request(e, "this is not an answer to a login begun here");
     return OK;
 }
 
@@ -56,7 +56,7 @@ static enum rc authorize_session(struct exchange *x, const struct answer *answer
     enum rc rc;
 
     if (!cookie)
-        return err_set(e, ERR_INVALID_REQUEST, "the login was begun in another browser");
+        return invalid_request(e, "the login was begun in another browser");
     want.browser = browser_id(x);
     want.attempt = code_attempt(a, want.id, cookie,
                                 answer->code ? arena_printf(a, "code %s", answer->code)
@@ -67,8 +67,8 @@ static enum rc authorize_session(struct exchange *x, const struct answer *answer
     rc = session_store_authorize(x->site->oauth->sessions, a, &want, out, e);
     if (rc != ERR_CONFLICT)
         return rc;
-    return err_set(e, ERR_INVALID_REQUEST,
-                   "the login took too long, is complete already, or was begun in another browser");
+    return invalid_request(
+        e, "the login took too long, is complete already, or was begun in another browser");
 }
 
 enum rc oauth_callback(struct exchange *x, struct err *e) {

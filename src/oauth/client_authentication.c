@@ -19,10 +19,6 @@ struct assertion {
     const struct json *claims;
 };
 
-static enum rc refuse(struct err *e, const char *why) {
-    return err_set(e, ERR_INVALID_CLIENT, "%s", why);
-}
-
 /* Reads a client_assertion without verifying it. ERR_INVALID_CLIENT with the reason. */
 static enum rc read_assertion(struct arena *a, const char *text, struct assertion *out,
                               struct err *e) {
@@ -32,7 +28,8 @@ static enum rc read_assertion(struct arena *a, const char *text, struct assertio
     if (jws_read(a, &kind, text, &out->jws, e))
         return e->code = ERR_INVALID_CLIENT;
     out->claims = jws_claims(a, &out->jws, NULL);
-    return out->claims ? OK : refuse(e, "client_assertion's claims are not JSON in base64url");
+    return out->claims ? OK
+                       : invalid_client(e, "client_assertion's claims are not JSON in base64url");
 }
 
 /* RFC 7523 §3: the issuer or the token endpoint; RFC 7009 has the endpoint it is sent to. And
@@ -54,14 +51,14 @@ static enum rc check_times(const struct json *claims, int64_t now_s, struct err 
     int64_t exp, at;
 
     if (!json_get_int(claims, "exp", &exp) || exp <= now_s - LEEWAY_S)
-        return refuse(e, "client_assertion has expired, or has no exp");
+        return invalid_client(e, "client_assertion has expired, or has no exp");
     if (exp > now_s + ASSERTION_TTL_MAX_S + LEEWAY_S)
-        return err_set(e, ERR_INVALID_CLIENT, "client_assertion is valid for more than %d s",
-                       ASSERTION_TTL_MAX_S);
+        return invalid_client(e, "client_assertion is valid for more than %d s",
+                              ASSERTION_TTL_MAX_S);
     if (json_has(claims, "nbf") && (!json_get_int(claims, "nbf", &at) || at > now_s + LEEWAY_S))
-        return refuse(e, "client_assertion is not valid yet");
+        return invalid_client(e, "client_assertion is not valid yet");
     if (json_has(claims, "iat") && (!json_get_int(claims, "iat", &at) || at > now_s + LEEWAY_S))
-        return refuse(e, "client_assertion was issued in the future");
+        return invalid_client(e, "client_assertion was issued in the future");
     return OK;
 }
 
@@ -70,16 +67,15 @@ static enum rc check_claims(struct site *site, struct arena *a, const struct jso
     const char *jti = json_get_str(claims, "jti");
 
     if (!json_get_is(claims, "iss", client_id) || !json_get_is(claims, "sub", client_id))
-        return refuse(e, "iss and sub of client_assertion must be the client_id");
+        return invalid_client(e, "iss and sub of client_assertion must be the client_id");
     if (!is_for_us(site->config, a, claims))
-        return refuse(
+        return invalid_client(
             e,
             "aud of client_assertion must be the issuer or the token endpoint, and nothing else");
     if (check_times(claims, clock_now_s(&site->clock), e))
         return e->code;
     if (!jti || !*jti || strlen(jti) > JTI_LEN_MAX)
-        return err_set(e, ERR_INVALID_CLIENT, "jti of client_assertion must have 1 to %d bytes",
-                       JTI_LEN_MAX);
+        return invalid_client(e, "jti of client_assertion must have 1 to %d bytes", JTI_LEN_MAX);
     return OK;
 }
 
@@ -98,7 +94,7 @@ static enum rc check_first_use(struct site *site, struct arena *a, const struct 
     case OK:
         return OK;
     case ERR_EXISTS:
-        return refuse(e, "client_assertion was used before");
+        return invalid_client(e, "client_assertion was used before");
     default:
         return err_set(e, ERR_UPSTREAM, "client assertions cannot be checked now; try again later");
     }
@@ -110,9 +106,9 @@ static enum rc check_key_set(const struct config *c, struct arena *a, const stru
     (void)a;
     (void)url;
     if (!json_is_array(json_get(v, "keys")))
-        return refuse(e, "the client's key set has no array \"keys\"");
+        return invalid_client(e, "the client's key set has no array \"keys\"");
     if (jwk_set_has_private(v))
-        return refuse(e, "the client's key set has a private or symmetric key");
+        return invalid_client(e, "the client's key set has a private or symmetric key");
     return OK;
 }
 
@@ -143,11 +139,11 @@ static enum rc verify(struct site *site, struct arena *a, const struct client *c
     enum rc rc;
 
     if (!client->jwks && !client->jwks_uri)
-        return refuse(e, "the client's document has no keys for private_key_jwt");
+        return invalid_client(e, "the client's document has no keys for private_key_jwt");
     rc = client->jwks ? jws_verify(a, jws, client->jwks, e)
                       : verify_with_fetched(site, a, client->jwks_uri, jws, e);
     if (rc == ERR_MISSING)
-        return refuse(e, "the client has no key for this client_assertion");
+        return invalid_client(e, "the client has no key for this client_assertion");
     return rc == ERR_REFUSED ? e->code = ERR_INVALID_CLIENT : rc;
 }
 
@@ -159,11 +155,12 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
     struct assertion sent;
 
     if (!assertion && !type)
-        return must_authenticate ? refuse(e, "client_assertion is missing: the client's document "
-                                             "asks for private_key_jwt")
-                                 : OK;
+        return must_authenticate
+                   ? invalid_client(e, "client_assertion is missing: the client's document "
+                                       "asks for private_key_jwt")
+                   : OK;
     if (!assertion || !type || strcmp(type, ASSERTION_TYPE) != 0)
-        return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
+        return invalid_client(e, "client_assertion_type must be " ASSERTION_TYPE);
     if (read_assertion(a, assertion, &sent, e) || check_claims(site, a, sent.claims, id, e) ||
         client_find(site, a, id, &client, e) || verify(site, a, &client, &sent.jws, e))
         return e->code;
@@ -188,17 +185,16 @@ static void take_client_id(struct arena *a, struct form *f) {
 
 enum rc client_form_read(struct exchange *x, struct form *f, struct err *e) {
     if (!request_has_type(x->rq, "application/x-www-form-urlencoded"))
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "the body must be sent as application/x-www-form-urlencoded");
+        return invalid_request(e, "the body must be sent as application/x-www-form-urlencoded");
     if (form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, e) ||
         form_check_repeated(f, NULL, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
         return e->code;
     if (form_get(f, "client_secret") || request_header(x->rq, "authorization"))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "clients of this server have no secret: send client_id, and a "
-                       "client_assertion if the client's document asks for private_key_jwt");
+        return invalid_client(e,
+                              "clients of this server have no secret: send client_id, and a "
+                              "client_assertion if the client's document asks for private_key_jwt");
     take_client_id(x->rq->arena, f);
     if (!form_get(f, "client_id"))
-        return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
+        return invalid_request(e, "client_id is missing");
     return client_admit(x->site, x->rq->arena, form_get(f, "client_id"), e);
 }

@@ -3,7 +3,6 @@
 #include <strings.h>
 #include <sys/param.h>
 
-#include "base/descriptors.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "crypto/digest.h"
@@ -63,7 +62,7 @@ static bool read_refusal(const struct lookup *l) {
 
     if (cache_get(l->site->cache, l->a, l->refusal_key, &entry, ERR_IGNORED))
         return false;
-    (void)err_set(l->e, ERR_INVALID_CLIENT, "%s", (const char *)entry.value);
+    (void)invalid_client(l->e, "%s", (const char *)entry.value);
     return true;
 }
 
@@ -88,12 +87,10 @@ static bool find_result(void *arg) {
 
 /* How long a document is fresh, and may be used after that while its server does not answer. */
 static void read_lifetimes(const struct http_caching *caching, int64_t *fresh_s, int64_t *stale_s) {
-    *fresh_s = caching->has_lifetime ? caching->fresh_s : DOCUMENT_FRESH_S;
+    *fresh_s = caching->has_lifetime
+                   ? MIN(MAX(caching->fresh_s, DOCUMENT_FRESH_MIN_S), DOCUMENT_FRESH_MAX_S)
+                   : DOCUMENT_FRESH_S;
     *stale_s = caching->may_be_stale ? DOCUMENT_STALE_S : 0;
-    if (*fresh_s < DOCUMENT_FRESH_MIN_S)
-        *fresh_s = DOCUMENT_FRESH_MIN_S;
-    if (*fresh_s > DOCUMENT_FRESH_MAX_S)
-        *fresh_s = DOCUMENT_FRESH_MAX_S;
     if (caching->stale_if_error_s >= 0 && caching->stale_if_error_s < *stale_s)
         *stale_s = caching->stale_if_error_s; /* RFC 5861 §4 */
     if (!caching->may_store)
@@ -144,13 +141,12 @@ static enum rc check_reply(const struct lookup *l, const struct http_reply *rp) 
         return err_set(l->e, ERR_UPSTREAM, "the server of %s answered with status %ld",
                        l->kind->name, rp->status);
     if (rp->status != 200) /* draft §3: only 200 counts, and no redirect is followed */
-        return err_set(l->e, ERR_INVALID_CLIENT, "the server of %s answered with status %ld",
-                       l->kind->name, rp->status);
+        return invalid_client(l->e, "the server of %s answered with status %ld", l->kind->name,
+                              rp->status);
     if (!is_json_type(rp->content_type))
-        return err_set(l->e, ERR_INVALID_CLIENT, "%s is not of type application/json",
-                       l->kind->name);
+        return invalid_client(l->e, "%s is not of type application/json", l->kind->name);
     if (json_parse(l->a, rp->body, rp->body_len, l->out, l->e))
-        return err_set(l->e, ERR_INVALID_CLIENT, "%s is not valid JSON", l->kind->name);
+        return invalid_client(l->e, "%s is not valid JSON", l->kind->name);
     return l->kind->check(l->site->config, l->a, *l->out, l->url, l->e);
 }
 
@@ -160,11 +156,11 @@ static enum rc check_fetched(const struct lookup *l, enum rc fetched, const stru
     case OK:
         return check_reply(l, rp);
     case ERR_ACCESS_DENIED:
-        return err_set(l->e, ERR_INVALID_CLIENT,
-                       "%s is not on a public address, and may not be fetched", l->kind->name);
+        return invalid_client(l->e, "%s is not on a public address, and may not be fetched",
+                              l->kind->name);
     case ERR_TOO_LARGE:
-        return err_set(l->e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", l->kind->name,
-                       l->kind->bytes_max);
+        return invalid_client(l->e, "%s is longer than %zu bytes", l->kind->name,
+                              l->kind->bytes_max);
     default:
         (void)snprintf(l->e->text, sizeof l->e->text, "the server of %s did not answer",
                        l->kind->name);

@@ -8,7 +8,6 @@
 #include "oauth/site.h"
 #include "site/site.h"
 
-struct arena;
 struct json;
 
 #define CLIENT_DOCUMENT_TIMEOUT_MS 5000

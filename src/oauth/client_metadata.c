@@ -29,21 +29,19 @@ static bool has_dot_segment(const char *path) {
 /* §2: the client identifier URL. */
 enum rc client_id_check(struct arena *a, const char *client_id, struct url *u, struct err *e) {
     if (strlen(client_id) > CLIENT_ID_LEN_MAX)
-        return err_set(e, ERR_INVALID_CLIENT, "client_id is longer than %d bytes",
-                       CLIENT_ID_LEN_MAX);
+        return invalid_client(e, "client_id is longer than %d bytes", CLIENT_ID_LEN_MAX);
     if (url_parse(a, client_id, u, e))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "client_id is neither known here nor the https URL of a client metadata "
-                       "document");
+        return invalid_client(
+            e, "client_id is neither known here nor the https URL of a client metadata "
+               "document");
     if (strcmp(u->scheme, "https") != 0)
-        return err_set(e, ERR_INVALID_CLIENT, "a client_id that is a URL must begin with https://");
+        return invalid_client(e, "a client_id that is a URL must begin with https://");
     if (!*u->path || !strcmp(u->path, "/"))
-        return err_set(e, ERR_INVALID_CLIENT, "the client_id URL must have a path");
+        return invalid_client(e, "the client_id URL must have a path");
     if (u->fragment || u->userinfo)
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "the client_id URL must not have a fragment or user info");
+        return invalid_client(e, "the client_id URL must not have a fragment or user info");
     if (has_dot_segment(u->path))
-        return err_set(e, ERR_INVALID_CLIENT, "the client_id URL must not have . or .. segments");
+        return invalid_client(e, "the client_id URL must not have . or .. segments");
     return OK;
 }
 
@@ -74,10 +72,9 @@ static bool can_use(const struct json *d, const char *method) {
 
 static enum rc check_no_secret(const struct json *d, struct err *e) {
     if (json_get(d, "client_secret") || json_get(d, "client_secret_expires_at"))
-        return err_set(e, ERR_INVALID_CLIENT, "the client's document must not hold a secret");
+        return invalid_client(e, "the client's document must not hold a secret");
     if (jwk_set_has_private(json_get(d, "jwks")))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "jwks in the client's document has a private or symmetric key");
+        return invalid_client(e, "jwks in the client's document has a private or symmetric key");
     return OK;
 }
 
@@ -97,12 +94,12 @@ static enum rc check_authentication(struct arena *a, const struct client_documen
     if (none || out->jwks || out->jwks_uri)
         return OK;
     if (!strcmp(method, "private_key_jwt"))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "the client's document asks for private_key_jwt, but has neither jwks nor a "
-                       "jwks_uri on its own host");
-    return err_set(e, ERR_INVALID_CLIENT,
-                   "the client's document asks for token_endpoint_auth_method other than none and "
-                   "private_key_jwt");
+        return invalid_client(
+            e, "the client's document asks for private_key_jwt, but has neither jwks nor a "
+               "jwks_uri on its own host");
+    return invalid_client(
+        e, "the client's document asks for token_endpoint_auth_method other than none and "
+           "private_key_jwt");
 }
 
 bool client_metadata_redirect_uris(const struct config *c, struct arena *a, const struct json *uris,
@@ -123,13 +120,13 @@ static enum rc read_redirect_uris(const struct config *c, struct arena *a, const
     const struct json *uris = json_get(d, "redirect_uris");
 
     if (!json_len(uris))
-        return err_set(e, ERR_INVALID_CLIENT, "the client's document has no redirect_uris");
+        return invalid_client(e, "the client's document has no redirect_uris");
     if (json_len(uris) > REDIRECT_URIS_MAX)
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "the client's document has more than %d redirect_uris", REDIRECT_URIS_MAX);
+        return invalid_client(e, "the client's document has more than %d redirect_uris",
+                              REDIRECT_URIS_MAX);
     if (!client_metadata_redirect_uris(c, a, uris, out))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "redirect_uris in the client's document has something but strings");
+        return invalid_client(e,
+                              "redirect_uris in the client's document has something but strings");
     if (!out->redirect_uri_count)
         return err_set(
             e, ERR_INVALID_CLIENT,
@@ -139,10 +136,9 @@ static enum rc read_redirect_uris(const struct config *c, struct arena *a, const
 
 static enum rc check_flows(const struct json *d, struct err *e) {
     if (!client_metadata_lists(d, "grant_types", "authorization_code"))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "grant_types in the client's document lacks authorization_code");
+        return invalid_client(e, "grant_types in the client's document lacks authorization_code");
     if (!client_metadata_lists(d, "response_types", "code"))
-        return err_set(e, ERR_INVALID_CLIENT, "response_types in the client's document lacks code");
+        return invalid_client(e, "response_types in the client's document lacks code");
     return OK;
 }
 
@@ -151,14 +147,14 @@ static enum rc check_names(const struct client_document *d, struct err *e) {
                *name = json_get_str(d->json, "client_name");
 
     if (!json_is_object(d->json))
-        return err_set(e, ERR_INVALID_CLIENT, "the client's document is not a JSON object");
+        return invalid_client(e, "the client's document is not a JSON object");
     if (!id || strcmp(id, d->client_id) != 0)
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "client_id in the client's document is not the URL it was found at");
+        return invalid_client(e,
+                              "client_id in the client's document is not the URL it was found at");
     if (!name || !*name || strlen(name) > CLIENT_NAME_LEN_MAX)
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "client_name in the client's document is missing or longer than %d bytes",
-                       CLIENT_NAME_LEN_MAX);
+        return invalid_client(
+            e, "client_name in the client's document is missing or longer than %d bytes",
+            CLIENT_NAME_LEN_MAX);
     return OK;
 }
 

@@ -1,6 +1,5 @@
-/* What a client says of itself, in a Client ID Metadata Document
- * (draft-ietf-oauth-client-id-metadata-document), in CLIENTS_DIR or when it registers (RFC 7591).
- */
+/* What a client says of itself: in a Client ID Metadata Document
+ * (draft-ietf-oauth-client-id-metadata-document), in CLIENTS_DIR, or to register (RFC 7591). */
 #pragma once
 
 #include "base/url.h"

@@ -12,8 +12,8 @@ bool client_is_dynamic(const char *client_id) {
 }
 
 static enum rc unknown(struct err *e) {
-    return err_set(e, ERR_INVALID_CLIENT,
-                   "this client_id was not registered here, or its registration has expired");
+    return invalid_client(
+        e, "this client_id was not registered here, or its registration has expired");
 }
 
 /* What was registered; NULL: it was not here, or has ended. */
@@ -48,9 +48,7 @@ enum rc client_dynamic_open(struct site *site, struct arena *a, const char *clie
     return out->name ? OK : unknown(e);
 }
 
-static enum rc bad_metadata(struct err *e, const char *why) {
-    return err_set(e, ERR_INVALID_CLIENT_METADATA, "%s", why);
-}
+#define invalid_metadata(e, ...) err_set(e, ERR_INVALID_CLIENT_METADATA, __VA_ARGS__)
 
 static enum rc check_redirect_uris(const struct config *c, struct arena *a, const struct json *uris,
                                    struct err *e) {
@@ -70,12 +68,11 @@ static enum rc check_redirect_uris(const struct config *c, struct arena *a, cons
 
 static enum rc read_body(const struct request *rq, struct json **out, struct err *e) {
     if (!request_has_type(rq, "application/json"))
-        return bad_metadata(e, "the metadata must be sent as application/json");
+        return invalid_metadata(e, "the metadata must be sent as application/json");
     if (rq->body_len > REGISTRATION_BYTES_MAX)
-        return err_set(e, ERR_INVALID_CLIENT_METADATA, "the metadata is longer than %d bytes",
-                       REGISTRATION_BYTES_MAX);
+        return invalid_metadata(e, "the metadata is longer than %d bytes", REGISTRATION_BYTES_MAX);
     if (json_parse(rq->arena, rq->body, rq->body_len, out, e) || !json_is_object(*out))
-        return bad_metadata(e, "the metadata is not a JSON object");
+        return invalid_metadata(e, "the metadata is not a JSON object");
     return OK;
 }
 
@@ -90,12 +87,12 @@ static enum rc read_metadata(const struct config *c, const struct request *rq, s
         return e->code;
     name = json_get_str(*out, "client_name");
     if ((json_get(*out, "client_name") && !name) || (name && strlen(name) > CLIENT_NAME_LEN_MAX))
-        return err_set(e, ERR_INVALID_CLIENT_METADATA,
-                       "client_name is not a text of at most %d bytes", CLIENT_NAME_LEN_MAX);
+        return invalid_metadata(e, "client_name is not a text of at most %d bytes",
+                                CLIENT_NAME_LEN_MAX);
     if (!client_metadata_lists(*out, "grant_types", "authorization_code"))
-        return bad_metadata(e, "grant_types lacks authorization_code");
+        return invalid_metadata(e, "grant_types lacks authorization_code");
     if (!client_metadata_lists(*out, "response_types", "code"))
-        return bad_metadata(e, "response_types lacks code");
+        return invalid_metadata(e, "response_types lacks code");
     return OK;
 }
 
@@ -141,7 +138,7 @@ enum rc oauth_register(struct exchange *x, struct err *e) {
     uris = json_get(asked, "redirect_uris");
     id = seal_client(x->site, a, name, uris);
     if (strlen(id) > DYNAMIC_CLIENT_ID_LEN_MAX)
-        return bad_metadata(e, "the name and the redirect URIs are too long together");
+        return invalid_metadata(e, "the name and the redirect URIs are too long together");
     json_put_str(o, "client_id", id);
     json_put_int(o, "client_id_issued_at", clock_now_s(&x->site->clock));
     json_put_str(o, "client_name", name);

@@ -35,9 +35,9 @@ static enum rc load_one(const struct config *c, struct client_set *s, const char
         return e->code;
     id = json_get_str(document, "client_id");
     if (!id || !*id || strlen(id) > CLIENT_ID_LEN_MAX)
-        return err_set(e, ERR_INVALID_CLIENT, "client_id is missing or too long");
+        return invalid_client(e, "client_id is missing or too long");
     if (find_pinned(s, id))
-        return err_set(e, ERR_INVALID_CLIENT, "client_id stands in another file too");
+        return invalid_client(e, "client_id stands in another file too");
     if (client_document_read(c, s->arena, &(struct client_document){id, document},
                              &s->clients[s->count], e))
         return e->code;
@@ -143,13 +143,13 @@ enum rc client_admit(struct site *site, struct arena *a, const char *client_id, 
     struct client ignored;
 
     if (*c->clients_deny && client_list_has(a, c->clients_deny, client_id))
-        return err_set(e, ERR_INVALID_CLIENT, "this client is not allowed here");
+        return invalid_client(e, "this client is not allowed here");
     if (client_is_pinned(site, client_id))
         return OK;
     if (client_is_dynamic(client_id))
         return client_dynamic_open(site, a, client_id, &ignored, e);
     if (*c->clients_allow && !client_list_has(a, c->clients_allow, client_id))
-        return err_set(e, ERR_INVALID_CLIENT, "this client is not among those allowed here");
+        return invalid_client(e, "this client is not among those allowed here");
     return OK;
 }
 

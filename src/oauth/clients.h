@@ -4,13 +4,11 @@
 #include "oauth/client_metadata.h"
 #include "site/exchange.h"
 #include "web/request.h"
-#include <stdio.h>
 
 /* ---- pinned clients: those whose documents the operator put into CLIENTS_DIR ---- */
 
 struct client_set;
-/* A bad document is left out and reported to `problems`, a line each; *bad counts them. Never NULL.
- */
+/* Never NULL. A bad document is left out, with a line to `problems`; *bad counts them. */
 struct client_set *client_set_load(const struct config *config, FILE *problems, unsigned *bad);
 void client_set_free(struct client_set *s);
 bool client_is_pinned(const struct site *site, const char *client_id);

@@ -57,15 +57,15 @@ enum rc login_open(struct site *site, struct arena *a, const struct sealed_login
     memset(out, 0, sizeof *out);
     if (seal_open_json(a, &binding, sealed->text, &o, e) ||
         !json_get_int(o, "expires", &out->expires_s))
-        return err_set(e, ERR_INVALID_REQUEST, "this login was not begun here in this browser");
+        return invalid_request(e, "this login was not begun here in this browser");
     if (out->expires_s <= clock_now_s(&site->clock))
-        return err_set(e, ERR_INVALID_REQUEST, "this login took too long");
+        return invalid_request(e, "this login took too long");
     for (size_t i = 0; i < MEMBER_COUNT; i++) {
         const char **at = (const char **)(void *)((char *)out + members[i].offset);
 
         *at = json_get_str(o, members[i].name);
         if (!*at)
-            return err_set(e, ERR_INVALID_REQUEST, "this login was begun by another version");
+            return invalid_request(e, "this login was begun by another version");
     }
     return OK;
 }
@@ -133,7 +133,7 @@ enum rc code_split(struct arena *a, const char *text, struct code *out, struct e
     if (!dot || dot == text || dot - text > SESSION_ID_MAX || strlen(dot + 1) != SECRET_LEN ||
         !base64url_decode(a, text, (size_t)(dot - text), &len) ||
         !base64url_decode(a, dot + 1, SECRET_LEN, &len))
-        return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
+        return invalid_grant(e, "the code is not one of this server's");
     out->session_id = arena_strndup(a, text, (size_t)(dot - text));
     out->secret = dot + 1;
     return OK;
@@ -151,7 +151,7 @@ enum rc code_open(struct arena *a, const struct code *code, const char *grant,
         grant, &plain, e);
     explicit_bzero(key, sizeof key);
     if (rc)
-        return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
+        return invalid_grant(e, "the code is not one of this server's");
     *provider_code = plain.data;
     return OK;
 }

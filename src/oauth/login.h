@@ -45,8 +45,8 @@ struct code {
     const char *session_id, *secret;
 };
 
-/* The code's text for a session. `cookie` is the secret one (browser_cookie). *grant is
- * the provider's code, sealed for the store. */
+/* The code's text for a session. `cookie` is the secret one (browser_cookie). *grant is the
+ * provider's code, sealed for the store. */
 const char *code_make(struct arena *a, const char *session_id, const char *cookie,
                       const char *provider_code, const char **grant);
 /* What session_store_authorize calls the attempt: a name of this one answer of the provider's to

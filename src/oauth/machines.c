@@ -53,14 +53,13 @@ enum rc machine_read(struct exchange *x, const struct form *f, struct idp_machin
         return e->code;
     *out = (struct idp_machine){.client_id = id, .secret = form_get(f, "client_secret")};
     if (header && out->secret)
-        return err_set(e, ERR_INVALID_REQUEST, "the client's secret must be sent in one way only");
+        return invalid_request(e, "the client's secret must be sent in one way only");
     if (header && !read_basic(x->rq->arena, header, out))
-        return err_set(e, ERR_INVALID_CLIENT, "the Authorization header is malformed");
+        return invalid_client(e, "the Authorization header is malformed");
     x->rp->audit.client = out->client_id;
     if (!out->client_id || !*out->client_id || !out->secret || (id && strcmp(id, out->client_id)))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "client_credentials needs a client_id and its secret");
+        return invalid_client(e, "client_credentials needs a client_id and its secret");
     if (!config_app_client(x->site->config->idp.machine_client_ids, out->client_id, &ignored))
-        return err_set(e, ERR_INVALID_CLIENT, "this client may not call without a user");
+        return invalid_client(e, "this client may not call without a user");
     return OK;
 }

@@ -1,7 +1,6 @@
 /* Parameters that requests to /authorize and /token have in common. */
 #pragma once
 
-#include "base/base.h"
 #include "config/config.h"
 #include "web/request.h"
 
@@ -17,8 +16,7 @@ const char *scopes_needed(const struct config *config, struct arena *a);
 /* What is asked for and supported, in the order asked, and what every call needs: a token without
  * is of no use. Nothing asked (NULL): everything; so too if it is nothing but offline_access, which
  * claude.ai sends alone, and which refresh tokens do not need with every provider. "" if none is
- * supported.
- */
+ * supported. */
 const char *scopes_of_login(const struct config *config, struct arena *a, const char *asked);
 /* RFC 6749 §6: is what a refresh asks for not more than was granted? What /authorize leaves out of
  * a request, or the provider left out of that login, is left out again: a client may repeat what it

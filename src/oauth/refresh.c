@@ -49,8 +49,8 @@ enum rc refresh_open(struct site *site, struct arena *a, struct refresh_token *t
     if (strlen(t->sealed) > REFRESH_TOKEN_MAX || seal_open_json(a, &binding, t->sealed, &o, e) ||
         !(out->token = json_get_str(o, "token")) || !(out->scope = json_get_str(o, "scope")) ||
         !(out->resource = json_get_str(o, "resource")))
-        return err_set(e, ERR_INVALID_GRANT,
-                       "the refresh token is not one of this server's, or another client's");
+        return invalid_grant(e,
+                             "the refresh token is not one of this server's, or another client's");
     out->login_s = out->generation = 0; /* these are not in those of earlier versions */
     (void)json_get_int(o, "login", &out->login_s);
     (void)json_get_int(o, "generation", &out->generation);
@@ -128,9 +128,8 @@ const char *family_new(struct arena *a) {
     return random_text(a, FAMILY_ID_BYTES);
 }
 
-/* One refresh: its keys in the cache are digests of the sealed token and of the provider's
- * token in it.
- */
+/* One refresh: its keys in the cache are digests of the sealed token and of the provider's token in
+ * it. */
 struct refresh {
     struct site *site;
     struct arena *a;
@@ -153,8 +152,7 @@ static struct refresh refresh_of(struct site *site, struct arena *a, const char 
 }
 
 static enum rc dead(struct err *e) {
-    return err_set(e, ERR_INVALID_GRANT,
-                   "the identity provider no longer accepts this login; log in again");
+    return invalid_grant(e, "the identity provider no longer accepts this login; log in again");
 }
 
 static struct seal_binding answer_binding(const struct refresh *r) {
@@ -281,8 +279,8 @@ static enum rc end_reused(struct site *site, struct arena *a, const struct refre
             log_warn("login_not_revoked", kv("detail", why.detail));
         idp_wait_end(site->idp);
     }
-    return err_set(e, ERR_INVALID_GRANT,
-                   "the refresh token was used before, so this login has ended; log in again");
+    return invalid_grant(
+        e, "the refresh token was used before, so this login has ended; log in again");
 }
 
 enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_token *t,

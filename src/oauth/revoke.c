@@ -67,7 +67,7 @@ enum rc oauth_revoke(struct exchange *x, struct err *e) {
         return e->code;
     x->rp->audit.client = form_get(&f, "client_id");
     if (!form_get(&f, "token"))
-        return err_set(e, ERR_INVALID_REQUEST, "token is missing");
+        return invalid_request(e, "token is missing");
     if (revoke(x, &f, &found, e))
         return e->code;
     x->rp->audit.outcome = found ? "revoked" : "unknown_token";
