@@ -16,14 +16,13 @@
 #define TOKEN_LARGE 8000
 #define CODE_LEASE_S 10 /* longer than a call of the provider can take */
 
-/* DENY_FILE (access/deny_list.h), where tokens are given out. login_s is when the user logged in.
- */
+/* DENY_FILE (access/deny_list.h), where tokens are given out. login_s: when the user logged in. */
 static enum rc check_denied(const struct site *site, const char *client_id, int64_t login_s,
                             struct err *e) {
     if (deny_has_client(site->deny, client_id))
-        return err_set(e, ERR_INVALID_GRANT, "this client is no longer allowed here");
+        return invalid_grant(e, "this client is no longer allowed here");
     if (deny_is_issued_before(site->deny, login_s))
-        return err_set(e, ERR_INVALID_GRANT, "this login was ended; log in again");
+        return invalid_grant(e, "this login was ended; log in again");
     return OK;
 }
 
@@ -35,7 +34,7 @@ static enum rc check_denied_user(struct exchange *x, const char *access_token, s
     x->rp->audit.subject = json_get_str(claims, "sub");
     if (deny_has_subject(x->site->deny, x->rp->audit.subject) ||
         deny_has_subject(x->site->deny, json_get_str(claims, "username")))
-        return err_set(e, ERR_INVALID_GRANT, "this user is no longer allowed here");
+        return invalid_grant(e, "this user is no longer allowed here");
     return OK;
 }
 
@@ -102,7 +101,7 @@ static void send_tokens(struct exchange *x, const struct idp_tokens *t) {
 }
 
 static enum rc used(struct err *e) {
-    return err_set(e, ERR_INVALID_GRANT, "the code is used, expired or unknown");
+    return invalid_grant(e, "the code is used, expired or unknown");
 }
 
 /* A code on its way to tokens. */
@@ -136,19 +135,18 @@ static enum rc check_code(struct exchange *x, struct redemption *r, struct err *
     const struct login *login = &r->login;
 
     if (!form_get(r->form, "code"))
-        return err_set(e, ERR_INVALID_REQUEST, "code is missing");
+        return invalid_request(e, "code is missing");
     if (!verifier)
-        return err_set(e, ERR_INVALID_REQUEST, "code_verifier is missing: PKCE is required");
+        return invalid_request(e, "code_verifier is missing: PKCE is required");
     if (read_code(x, r, e))
         return e->code;
     if (strcmp(login->client_id, form_get(r->form, "client_id")) != 0)
-        return err_set(e, ERR_INVALID_GRANT, "the code was issued to another client");
+        return invalid_grant(e, "the code was issued to another client");
     /* OAuth 2.1 §10.2 lets a client leave it out; if it is there it must be the same. */
     if (redirect_uri && strcmp(redirect_uri, login->redirect_uri) != 0)
-        return err_set(e, ERR_INVALID_GRANT,
-                       "redirect_uri is not the one of the authorization request");
+        return invalid_grant(e, "redirect_uri is not the one of the authorization request");
     if (!pkce_verifier_matches(x->rq->arena, verifier, login->code_challenge))
-        return err_set(e, ERR_INVALID_GRANT, "code_verifier does not match the code_challenge");
+        return invalid_grant(e, "code_verifier does not match the code_challenge");
     return client_authenticate(x->site, x->rq->arena, r->form, *login->must_authenticate, e);
 }
 
@@ -157,10 +155,9 @@ static enum rc check_code(struct exchange *x, struct redemption *r, struct err *
  * answer, the tokens are given out all the same: the provider's code is used up, so the login could
  * not be tried again. A session that is left behind is of no use, and ends with its ttl. */
 static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
-    struct session gone;
     struct err why = {.code = OK};
 
-    switch (session_store_delete(x->site->oauth->sessions, x->rq->arena, id, &gone, &why)) {
+    switch (session_store_delete(x->site->oauth->sessions, x->rq->arena, id, &why)) {
     case OK:
         return OK;
     case ERR_CONFLICT:
@@ -182,10 +179,10 @@ static enum rc redeem(struct exchange *x, const struct redemption *r, const char
         .verifier = r->login.verifier,
         .redirect_uri = x->site->config->callback_uri,
     };
-    enum rc rc = idp_wait_begin(x->site->idp, e);
+    enum rc rc;
 
-    if (rc)
-        return rc;
+    if (idp_wait_begin(x->site->idp, e))
+        return e->code;
     rc = idp_exchange_code(x->site->idp, x->rp->arena, &grant, tokens, e);
     idp_wait_end(x->site->idp);
     if (rc == ERR_REFUSED)
@@ -220,12 +217,11 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     if (check_denied(x->site, form_get(f, "client_id"), now_s, e) || check_code(x, &r, e) ||
         code_open(x->rq->arena, &r.code, r.session.grant, &provider_code, e))
         return e->code;
-    /* A login that was begun again from the same form has the same session, but is another attempt.
-     */
+    /* A login that was begun again from the same form has the same session: another attempt. */
     lease = arena_printf(x->rq->arena, "%s.%s", r.code.session_id, r.session.attempt);
     rc = marks_add(x->site->oauth->codes, lease, now_s + CODE_LEASE_S, now_s, e);
     if (rc == ERR_EXISTS)
-        return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
+        return invalid_grant(e, "the code is being used by another request");
     if (rc) /* the provider alone decides */
         log_warn("code_lease_failed", kv("request", x->rq->id), kv("detail", e->text));
     rc = redeem(x, &r, provider_code, &tokens, e);
@@ -250,12 +246,12 @@ static enum rc check_refresh(struct exchange *x, const struct form *f, struct re
     const struct refresh_grant *grant = &t->grant;
 
     if (!t->sealed)
-        return err_set(e, ERR_INVALID_REQUEST, "refresh_token is missing");
+        return invalid_request(e, "refresh_token is missing");
     if (refresh_open(x->site, x->rq->arena, t, e) ||
         check_denied(x->site, t->client_id, grant->login_s, e))
         return e->code;
     if (strcmp(grant->resource, x->site->config->mcp_server_uri) != 0)
-        return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
+        return invalid_grant(e, "the refresh token was issued for another resource");
     /* The provider cannot give less, so less is not refused. */
     if (form_get(f, "scope") &&
         !scopes_were_granted(x->site->config, x->rq->arena, form_get(f, "scope"), grant))
@@ -301,9 +297,8 @@ static enum rc grant_machine(struct exchange *x, const struct form *f, struct er
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     machine.scope =
         list_without(a, scopes_of_login(site->config, a, form_get(f, "scope")), USER_SCOPES);
-    rc = idp_wait_begin(site->idp, e);
-    if (rc)
-        return rc;
+    if (idp_wait_begin(site->idp, e))
+        return e->code;
     rc = idp_client_credentials(site->idp, x->rp->arena, &machine, &tokens, e);
     idp_wait_end(site->idp);
     if (rc == ERR_REFUSED)
@@ -330,7 +325,7 @@ enum rc oauth_token(struct exchange *x, struct err *e) {
     x->rp->audit.client = form_get(&form, "client_id");
     grant_type = form_get(&form, "grant_type");
     if (!grant_type)
-        return err_set(e, ERR_INVALID_REQUEST, "grant_type is missing");
+        return invalid_request(e, "grant_type is missing");
     if (!resources_are_ours(x->site->config, &form)) /* RFC 8707 §2.2 */
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     if (!strcmp(grant_type, "authorization_code"))

@@ -23,7 +23,6 @@ struct header {
 };
 
 struct record {
-    struct lmdb_txn *txn; /* begin_find: the transaction; NULL if it could not begin */
     struct header header;
     const char *value;
     size_t len;
@@ -70,29 +69,24 @@ static bool read_record(const void *data, size_t len, int64_t now_s, struct reco
     return out->header.format == FORMAT && out->header.expires_s > now_s && ahead_s <= tolerance_s;
 }
 
-static enum rc find(struct lmdb_txn *t, const char *key, int64_t now_s, struct record *out,
-                    struct err *e) {
+/* Begins a transaction, and finds the record of the key. */
+static enum rc begin_find(struct cache *c, bool write, const char *key, struct record *out,
+                          struct err *e) {
     const void *data;
     size_t len;
 
+    if (lmdb_begin(c->db, write, e))
+        return e->code;
     if (strlen(key) > CACHE_KEY_MAX)
         return too_long(e);
-    if (lmdb_get(t, key, &data, &len, e))
+    if (lmdb_get(c->db, key, &data, &len, e))
         return e->code;
-    return read_record(data, len, now_s, out) ? OK
-                                              : err_set(e, ERR_MISSING, "there is no such record");
+    return read_record(data, len, clock_now_s(c->clock), out)
+               ? OK
+               : err_set(e, ERR_MISSING, "there is no such record");
 }
 
-/* Begins a transaction, and finds the record as find() does. */
-static enum rc begin_find(struct cache *c, bool write, const char *key, struct record *out,
-                          struct err *e) {
-    out->txn = NULL;
-    return lmdb_begin(c->db, write, &out->txn, e)
-               ? e->code
-               : find(out->txn, key, clock_now_s(c->clock), out, e);
-}
-
-static enum rc write_record(struct lmdb_txn *t, const char *key, const struct cache_entry *in,
+static enum rc write_record(struct lmdb *db, const char *key, const struct cache_entry *in,
                             int64_t now_s, struct err *e) {
     const struct header header = {FORMAT, now_s, now_s + in->ttl_s};
     size_t len = sizeof header + in->len;
@@ -105,16 +99,16 @@ static enum rc write_record(struct lmdb_txn *t, const char *key, const struct ca
     memcpy(data, &header, sizeof header);
     if (in->len)
         memcpy(data + sizeof header, in->value, in->len);
-    rc = lmdb_put(t, key, data, len, e);
+    rc = lmdb_put(db, key, data, len, e);
     explicit_bzero(data, len);
     free(data);
     return rc;
 }
 
-static enum rc finish(struct lmdb_txn *t, enum rc rc, struct err *e) {
+static enum rc finish(struct lmdb *db, enum rc rc, struct err *e) {
     if (!rc)
-        return lmdb_commit(t, e);
-    lmdb_abort(t);
+        return lmdb_commit(db, e);
+    lmdb_abort(db);
     return rc;
 }
 
@@ -126,18 +120,17 @@ struct tally {
 };
 
 /* Replaces `at` with the next key after it. False if that key does not have the prefix. */
-static bool next_entry(struct lmdb_txn *t, const char *prefix, char at[LMDB_KEY_MAX + 1],
+static bool next_entry(struct lmdb *db, const char *prefix, char at[LMDB_KEY_MAX + 1],
                        const void **data, size_t *len) {
     char next[LMDB_KEY_MAX + 1];
 
-    if (!lmdb_next(t, at, next, data, len) || strncmp(next, prefix, strlen(prefix)) != 0)
+    if (!lmdb_next(db, at, next, data, len) || strncmp(next, prefix, strlen(prefix)) != 0)
         return false;
     memcpy(at, next, sizeof next);
     return true;
 }
 
-static struct tally count_entries(struct lmdb_txn *t, const struct cache_quota *quota,
-                                  int64_t now_s) {
+static struct tally count_entries(struct lmdb *db, const struct cache_quota *quota, int64_t now_s) {
     char at[LMDB_KEY_MAX + 1] = "";
     int64_t oldest_s = INT64_MAX;
     struct tally tally = {0};
@@ -146,7 +139,7 @@ static struct tally count_entries(struct lmdb_txn *t, const struct cache_quota *
     size_t len;
 
     memcpy(at, quota->prefix, strnlen(quota->prefix, LMDB_KEY_MAX));
-    while (next_entry(t, quota->prefix, at, &data, &len)) {
+    while (next_entry(db, quota->prefix, at, &data, &len)) {
         if (!read_record(data, len, now_s, &record))
             continue;
         tally.count++;
@@ -164,13 +157,13 @@ static bool is_over(const struct tally *tally, const struct cache_quota *quota) 
     return (tally->count > quota->max_entries || tally->bytes > quota->max_bytes) && *tally->oldest;
 }
 
-static enum rc trim(struct lmdb_txn *t, const struct cache_quota *quota, int64_t now_s,
+static enum rc trim(struct lmdb *db, const struct cache_quota *quota, int64_t now_s,
                     struct err *e) {
     struct tally tally;
 
-    for (tally = count_entries(t, quota, now_s); is_over(&tally, quota);
-         tally = count_entries(t, quota, now_s))
-        if (lmdb_del(t, tally.oldest, e))
+    for (tally = count_entries(db, quota, now_s); is_over(&tally, quota);
+         tally = count_entries(db, quota, now_s))
+        if (lmdb_del(db, tally.oldest, e))
             return e->code;
     return OK;
 }
@@ -178,18 +171,17 @@ static enum rc trim(struct lmdb_txn *t, const struct cache_quota *quota, int64_t
 enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err *e) {
     int64_t now_s = clock_now_s(c->clock);
     struct tally tally;
-    struct lmdb_txn *t;
 
     /* Usually there is nothing to delete, so it counts first without the writers' lock. */
-    if (lmdb_begin(c->db, false, &t, e))
+    if (lmdb_begin(c->db, false, e))
         return e->code;
-    tally = count_entries(t, quota, now_s);
-    lmdb_abort(t);
+    tally = count_entries(c->db, quota, now_s);
+    lmdb_abort(c->db);
     if (!is_over(&tally, quota))
         return OK;
-    if (lmdb_begin(c->db, true, &t, e))
+    if (lmdb_begin(c->db, true, e))
         return e->code;
-    return finish(t, trim(t, quota, now_s, e), e);
+    return finish(c->db, trim(c->db, quota, now_s, e), e);
 }
 
 /* The quota for the kind of entries that this key belongs to. */
@@ -211,7 +203,7 @@ struct candidate {
 };
 
 /* Fills `found` with the entries that expire first. Returns how many. */
-static size_t find_candidates(struct lmdb_txn *t, cache_must_stay *must_stay, int64_t now_s,
+static size_t find_candidates(struct lmdb *db, cache_must_stay *must_stay, int64_t now_s,
                               struct candidate found[EVICTIONS_MAX]) {
     char at[LMDB_KEY_MAX + 1] = "";
     size_t count = 0, last = 0, len;
@@ -219,7 +211,7 @@ static size_t find_candidates(struct lmdb_txn *t, cache_must_stay *must_stay, in
     int64_t expires_s;
     const void *data;
 
-    while (next_entry(t, "", at, &data, &len)) {
+    while (next_entry(db, "", at, &data, &len)) {
         expires_s = read_record(data, len, now_s, &record) ? record.header.expires_s : 0;
         if ((count == EVICTIONS_MAX && expires_s >= found[last].expires_s) ||
             (expires_s && must_stay(record.value, record.len, now_s)))
@@ -238,18 +230,16 @@ static size_t find_candidates(struct lmdb_txn *t, cache_must_stay *must_stay, in
 size_t cache_evict_if_full(struct cache *c, cache_must_stay *must_stay) {
     struct candidate *found;
     size_t count = 0, evicted = 0;
-    struct lmdb_txn *t;
-    struct err e;
 
-    if (lmdb_begin(c->db, true, &t, &e))
+    if (lmdb_begin(c->db, true, ERR_IGNORED))
         return 0;
     found = xcalloc(EVICTIONS_MAX, sizeof *found);
-    if (lmdb_is_full(t))
-        count = find_candidates(t, must_stay, clock_now_s(c->clock), found);
+    if (lmdb_is_full(c->db))
+        count = find_candidates(c->db, must_stay, clock_now_s(c->clock), found);
     for (size_t i = 0; i < count; i++)
-        evicted += !lmdb_del(t, found[i].key, &e);
+        evicted += !lmdb_del(c->db, found[i].key, ERR_IGNORED);
     free(found);
-    return lmdb_commit(t, &e) ? 0 : evicted;
+    return lmdb_commit(c->db, ERR_IGNORED) ? 0 : evicted;
 }
 
 /* ---- the operations ---- */
@@ -264,7 +254,7 @@ enum rc cache_get(struct cache *c, struct arena *a, const char *key, struct cach
                                     .len = record.len,
                                     .ttl_s = record.header.expires_s - record.header.stored_s,
                                     .stored_s = record.header.stored_s};
-    lmdb_abort(record.txn);
+    lmdb_abort(c->db);
     return rc;
 }
 
@@ -272,7 +262,7 @@ bool cache_has(struct cache *c, const char *key) {
     struct record record;
     enum rc rc = begin_find(c, false, key, &record, ERR_IGNORED);
 
-    lmdb_abort(record.txn);
+    lmdb_abort(c->db);
     return rc == OK;
 }
 
@@ -281,22 +271,21 @@ enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in
     int64_t now_s = clock_now_s(c->clock);
     char prefix[LMDB_KEY_MAX + 1];
     struct cache_quota quota;
-    struct lmdb_txn *t;
     enum rc rc = OK;
 
     if (strlen(key) > CACHE_KEY_MAX)
         return too_long(e);
-    if (lmdb_begin(c->db, true, &t, e))
+    if (lmdb_begin(c->db, true, e))
         return e->code;
     if (max_entries) { /* the replaced entry does not count */
         quota = quota_of_kind(key, max_entries - 1, prefix);
-        rc = lmdb_del(t, key, e);
+        rc = lmdb_del(c->db, key, e);
         if (!rc || rc == ERR_MISSING)
-            rc = trim(t, &quota, now_s, e);
+            rc = trim(c->db, &quota, now_s, e);
     }
     if (!rc)
-        rc = write_record(t, key, in, now_s, e);
-    return finish(t, rc, e);
+        rc = write_record(c->db, key, in, now_s, e);
+    return finish(c->db, rc, e);
 }
 
 enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in,
@@ -311,12 +300,12 @@ enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in
         rc = err_set(e, ERR_EXISTS, "the record exists already");
     if (rc == ERR_MISSING) {
         quota = quota_of_kind(key, max_entries, prefix);
-        rc = max_entries && (lmdb_is_nearly_full(record.txn) ||
-                             count_entries(record.txn, &quota, now_s).count >= max_entries)
+        rc = max_entries && (lmdb_is_nearly_full(c->db) ||
+                             count_entries(c->db, &quota, now_s).count >= max_entries)
                  ? err_set(e, ERR_TOO_LARGE, "there is no room for more of these")
-                 : write_record(record.txn, key, in, now_s, e);
+                 : write_record(c->db, key, in, now_s, e);
     }
-    return finish(record.txn, rc, e);
+    return finish(c->db, rc, e);
 }
 
 enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *expected,
@@ -329,9 +318,8 @@ enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *e
                  memcmp(record.value, expected->value, expected->len) != 0)))
         rc = err_set(e, ERR_CONFLICT, "the record was changed meanwhile");
     if (!rc)
-        rc = in ? write_record(record.txn, key, in, clock_now_s(c->clock), e)
-                : lmdb_del(record.txn, key, e);
-    return finish(record.txn, rc, e);
+        rc = in ? write_record(c->db, key, in, clock_now_s(c->clock), e) : lmdb_del(c->db, key, e);
+    return finish(c->db, rc, e);
 }
 
 /* ---- the sweep ---- */
@@ -341,24 +329,22 @@ static int sweep_step(struct cache *c, int64_t now_s) {
     char at[LMDB_KEY_MAX + 1];
     struct record record;
     const void *data;
-    struct lmdb_txn *t;
-    struct err e;
     size_t len;
     int removed = 0;
 
-    if (lmdb_begin(c->db, true, &t, &e))
+    if (lmdb_begin(c->db, true, ERR_IGNORED))
         return 0;
     memcpy(at, c->swept, sizeof at);
     for (int i = 0; i < SWEEP_ENTRIES; i++) {
-        if (!next_entry(t, "", at, &data, &len)) {
+        if (!next_entry(c->db, "", at, &data, &len)) {
             at[0] = 0; /* from the start next time */
             break;
         }
         if (!read_record(data, len, now_s, &record))
-            removed += !lmdb_del(t, at, &e);
+            removed += !lmdb_del(c->db, at, ERR_IGNORED);
     }
     memcpy(c->swept, at, sizeof at);
-    return lmdb_commit(t, &e) ? 0 : removed;
+    return lmdb_commit(c->db, ERR_IGNORED) ? 0 : removed;
 }
 
 void cache_sweep(struct cache *c) {

@@ -20,11 +20,6 @@
 #define FOLDER_LOCK_MS 2000
 #define FOLDER_LOCK_STEP_MS 2
 
-struct lmdb_txn {
-    struct lmdb *db;
-    MDB_txn *txn;
-};
-
 struct lmdb {
     int dir; /* the folder; -1: not open */
     char *path;
@@ -36,7 +31,7 @@ struct lmdb {
     struct concurrency_limit *writers; /* NULL: only LMDB's own lock */
     MDB_env *env;                      /* NULL: not open */
     bool damaged;                      /* LMDB has reported it */
-    struct lmdb_txn txn;               /* the one transaction that can be open */
+    MDB_txn *txn;                      /* NULL: none is open */
     MDB_dbi dbi;
     size_t page_bytes;
     size_t pages; /* that lmdb_put may use */
@@ -263,8 +258,7 @@ void lmdb_close(struct lmdb *db) {
         return;
     if (db->env && lock_folder(db))
         close_environment(db);
-    if (db->dir >= 0)
-        (void)close(db->dir); /* unlocks the folder */
+    descriptor_close(db->dir); /* unlocks the folder */
     concurrency_limit_close(db->writers);
     free(db->path);
     free(db);
@@ -303,7 +297,7 @@ static void extend_file(struct lmdb *db) {
 static int begin_once(struct lmdb *db, bool write) {
     int code = reopen_if_changed(db);
 
-    if (code || (code = mdb_txn_begin(db->env, NULL, write ? 0 : MDB_RDONLY, &db->txn.txn)))
+    if (code || (code = mdb_txn_begin(db->env, NULL, write ? 0 : MDB_RDONLY, &db->txn)))
         return remember_damage(db, code);
     extend_file(db);
     return 0;
@@ -323,10 +317,11 @@ static int begin(struct lmdb *db, bool write) {
 
 static void end(struct lmdb *db) {
     in_use = NULL;
+    db->txn = NULL;
     concurrency_limit_leave(db->writers, true);
 }
 
-enum rc lmdb_begin(struct lmdb *db, bool write, struct lmdb_txn **out, struct err *e) {
+enum rc lmdb_begin(struct lmdb *db, bool write, struct err *e) {
     int code;
 
     open_limit(db);
@@ -340,33 +335,28 @@ enum rc lmdb_begin(struct lmdb *db, bool write, struct lmdb_txn **out, struct er
         end(db);
         return failed(e, db->path, code);
     }
-    db->txn.db = db;
-    *out = &db->txn;
     return OK;
 }
 
-enum rc lmdb_commit(struct lmdb_txn *t, struct err *e) {
-    int code = remember_damage(t->db, mdb_txn_commit(t->txn));
+enum rc lmdb_commit(struct lmdb *db, struct err *e) {
+    int code = remember_damage(db, mdb_txn_commit(db->txn));
 
-    end(t->db);
+    end(db);
     return code ? failed(e, "commit", code) : OK;
 }
 
-void lmdb_abort(struct lmdb_txn *t) {
-    if (!t)
-        return;
-    mdb_txn_abort(t->txn);
-    end(t->db);
+void lmdb_abort(struct lmdb *db) {
+    mdb_txn_abort(db->txn); /* which accepts NULL */
+    end(db);
 }
 
 static MDB_val key_of(const char *key) {
     return (MDB_val){strlen(key), (void *)(uintptr_t)key};
 }
 
-enum rc lmdb_get(struct lmdb_txn *t, const char *key, const void **data, size_t *len,
-                 struct err *e) {
+enum rc lmdb_get(struct lmdb *db, const char *key, const void **data, size_t *len, struct err *e) {
     MDB_val k = key_of(key), v;
-    int code = remember_damage(t->db, mdb_get(t->txn, t->db->dbi, &k, &v));
+    int code = remember_damage(db, mdb_get(db->txn, db->dbi, &k, &v));
 
     if (code == MDB_NOTFOUND || !k.mv_size)
         return err_set(e, ERR_MISSING, "there is no such record");
@@ -397,53 +387,53 @@ static size_t count_free(MDB_env *env) {
     return count;
 }
 
-static bool has_room(const struct lmdb_txn *t, size_t pages) {
+static bool has_room(const struct lmdb *db, size_t pages) {
     MDB_envinfo info;
 
-    return !mdb_env_info(t->db->env, &info) &&
-           (info.me_last_pgno < pages || info.me_last_pgno - count_free(t->db->env) < pages);
+    return !mdb_env_info(db->env, &info) &&
+           (info.me_last_pgno < pages || info.me_last_pgno - count_free(db->env) < pages);
 }
 
 /* LMDB never writes in place, so deleting needs free pages too: in a completely full file nothing
  * could be deleted. */
-bool lmdb_is_full(const struct lmdb_txn *t) {
-    return !has_room(t, t->db->pages);
+bool lmdb_is_full(const struct lmdb *db) {
+    return !has_room(db, db->pages);
 }
 
-bool lmdb_is_nearly_full(const struct lmdb_txn *t) {
-    return !has_room(t, t->db->pages / 4 * 3);
+bool lmdb_is_nearly_full(const struct lmdb *db) {
+    return !has_room(db, db->pages / 4 * 3);
 }
 
-enum rc lmdb_put(struct lmdb_txn *t, const char *key, const void *data, size_t len, struct err *e) {
+enum rc lmdb_put(struct lmdb *db, const char *key, const void *data, size_t len, struct err *e) {
     MDB_val k = key_of(key), v = {len, (void *)(uintptr_t)data};
-    int code = remember_damage(t->db, lmdb_is_full(t) ? MDB_MAP_FULL
-                                                      : mdb_put(t->txn, t->db->dbi, &k, &v, 0));
+    int code =
+        remember_damage(db, lmdb_is_full(db) ? MDB_MAP_FULL : mdb_put(db->txn, db->dbi, &k, &v, 0));
 
     return code ? failed(e, "put", code) : OK;
 }
 
-enum rc lmdb_del(struct lmdb_txn *t, const char *key, struct err *e) {
+enum rc lmdb_del(struct lmdb *db, const char *key, struct err *e) {
     MDB_val k = key_of(key);
-    int code = remember_damage(t->db, mdb_del(t->txn, t->db->dbi, &k, NULL));
+    int code = remember_damage(db, mdb_del(db->txn, db->dbi, &k, NULL));
 
     if (code == MDB_NOTFOUND)
         return err_set(e, ERR_MISSING, "there is no such record");
     return code ? failed(e, "delete", code) : OK;
 }
 
-bool lmdb_next(struct lmdb_txn *t, const char *after, char key[LMDB_KEY_MAX + 1], const void **data,
+bool lmdb_next(struct lmdb *db, const char *after, char key[LMDB_KEY_MAX + 1], const void **data,
                size_t *len) {
     MDB_cursor *cursor;
     MDB_val k = key_of(after), v;
     int code;
 
-    if (mdb_cursor_open(t->txn, t->db->dbi, &cursor))
+    if (mdb_cursor_open(db->txn, db->dbi, &cursor))
         return false;
     code = mdb_cursor_get(cursor, &k, &v, *after ? MDB_SET_RANGE : MDB_FIRST);
     if (!code && k.mv_size == strlen(after) && !memcmp(k.mv_data, after, k.mv_size))
         code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     mdb_cursor_close(cursor);
-    if (remember_damage(t->db, code) || k.mv_size > LMDB_KEY_MAX)
+    if (remember_damage(db, code) || k.mv_size > LMDB_KEY_MAX)
         return false;
     memcpy(key, k.mv_data, k.mv_size);
     key[k.mv_size] = 0;

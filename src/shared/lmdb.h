@@ -9,7 +9,6 @@
 #define LMDB_DATA "data.mdb" /* the file in its folder */
 
 struct lmdb;
-struct lmdb_txn;
 
 /* Makes dir with mode 0700 if it is missing. Open it after the fork: a handle must not be
  * inherited. Errors are ERR_STORE and say what an admin can do; *out is set nevertheless, and each
@@ -22,23 +21,26 @@ void lmdb_close(struct lmdb *db); /* NULL is accepted */
 
 /* One transaction at a time; each needs a commit or an abort. ERR_STORE also if another writer does
  * not finish. */
-enum rc lmdb_begin(struct lmdb *db, bool write, struct lmdb_txn **out, struct err *e) MUST_USE;
-enum rc lmdb_commit(struct lmdb_txn *t, struct err *e) MUST_USE;
-void lmdb_abort(struct lmdb_txn *t); /* NULL is accepted */
+enum rc lmdb_begin(struct lmdb *db, bool write, struct err *e) MUST_USE;
+enum rc lmdb_commit(struct lmdb *db, struct err *e) MUST_USE;
+void lmdb_abort(struct lmdb *db); /* accepted also if lmdb_begin has failed */
+
+/* ---- within a transaction ---- */
 
 /* *data is valid until the transaction ends or writes. ERR_MISSING if there is no such key. */
-enum rc lmdb_get(struct lmdb_txn *t, const char *key, const void **data, size_t *len,
+enum rc lmdb_get(struct lmdb *db, const char *key, const void **data, size_t *len,
                  struct err *e) MUST_USE;
 /* Replaces the value if the key is there. ERR_STORE also when the file is full. */
-enum rc lmdb_put(struct lmdb_txn *t, const char *key, const void *data, size_t len,
+enum rc lmdb_put(struct lmdb *db, const char *key, const void *data, size_t len,
                  struct err *e) MUST_USE;
-/* As the file was when this transaction began. Full: lmdb_put fails. Nearly full: less than a
+/* As the file was when the transaction began. Full: lmdb_put fails. Nearly full: less than a
  * quarter of the space that lmdb_put may use is free. */
-bool lmdb_is_full(const struct lmdb_txn *t);
-bool lmdb_is_nearly_full(const struct lmdb_txn *t);
-enum rc lmdb_del(struct lmdb_txn *t, const char *key, struct err *e) MUST_USE;
+bool lmdb_is_full(const struct lmdb *db);
+bool lmdb_is_nearly_full(const struct lmdb *db);
+enum rc lmdb_del(struct lmdb *db, const char *key, struct err *e) MUST_USE;
 /* The first entry whose key is greater than `after` ("" for the very first). false at the end. */
-bool lmdb_next(struct lmdb_txn *t, const char *after, char key[LMDB_KEY_MAX + 1], const void **data,
+bool lmdb_next(struct lmdb *db, const char *after, char key[LMDB_KEY_MAX + 1], const void **data,
                size_t *len);
+
 /* Frees the reader slots of processes that were killed. */
 void lmdb_clear_stale_readers(struct lmdb *db);

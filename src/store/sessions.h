@@ -3,11 +3,9 @@
  * functions; callers use the inline functions below. */
 #pragma once
 
-#include "base/base.h"
 #include "metrics/metrics.h"
 
-#define SESSION_ID_MAX 64        /* bytes of a session id */
-#define SESSION_SEALED_MAX 16384 /* bytes of a sealed part */
+#define SESSION_ID_MAX 64 /* bytes of a session id */
 
 /* Version of a stored session. Each implementation writes this version and also reads the one
  * before it, so that the hosts of a site can be upgraded one after the other. Version 1 had no
@@ -43,8 +41,7 @@ struct session_store_ops {
                          struct session *out, struct err *e);
     enum rc (*get)(struct session_store *s, struct arena *a, const char *id, struct session *out,
                    struct err *e);
-    enum rc (*remove)(struct session_store *s, struct arena *a, const char *id, struct session *out,
-                      struct err *e);
+    enum rc (*remove)(struct session_store *s, struct arena *a, const char *id, struct err *e);
     void (*sweep)(struct session_store *s); /* NULL: the store deletes expired sessions itself */
     void (*close)(struct session_store *s);
 };
@@ -80,12 +77,12 @@ static inline enum rc session_store_get(struct session_store *s, struct arena *a
                                         struct session *out, struct err *e) {
     return session_store_counted(STORE_GET, s->ops->get(s, a, id, out, e));
 }
-/* DeleteItem if it is authorized and not expired, returning it. ERR_CONFLICT if there is none: of
- * any number of callers at most one gets OK. ERR_STORE also if it is gone after a try whose answer
- * was lost: this call may have deleted it, or another, and the store cannot tell. */
+/* DeleteItem if it is authorized and not expired. ERR_CONFLICT if there is none: of any number of
+ * callers at most one gets OK. ERR_STORE also if it is gone after a try whose answer was lost: this
+ * call may have deleted it, or another, and the store cannot tell. */
 static inline enum rc session_store_delete(struct session_store *s, struct arena *a, const char *id,
-                                           struct session *out, struct err *e) {
-    return session_store_counted(STORE_DELETE, s->ops->remove(s, a, id, out, e));
+                                           struct err *e) {
+    return session_store_counted(STORE_DELETE, s->ops->remove(s, a, id, e));
 }
 /* Removes some of the expired sessions. It is cheap, and called now and then between requests. */
 static inline void session_store_sweep(struct session_store *s) {

@@ -9,9 +9,8 @@
  *   times, in one call or because the user reloads the page, with one outcome.
  * - DeleteItem leaves no trace. If the item is gone after a try without an answer, this call may
  *   have deleted it or another, so it returns ERR_STORE, and the caller decides by what else it
- * knows (oauth/token.c). ERR_CONFLICT means that this call has not deleted it. */
+ *   knows (oauth/token.c). ERR_CONFLICT means that this call has not deleted it. */
 
-#include "base/base.h"
 #include "crypto/digest.h"
 #include "store/sessions.h"
 #include "store/table.h"
@@ -147,7 +146,7 @@ static enum rc get(struct session_store *s, struct arena *a, const char *id, str
 }
 
 static enum rc delete_session(struct session_store *s, struct arena *a, const char *id,
-                              struct session *out, struct err *e) {
+                              struct err *e) {
     static const char *const used[] = {"state", "ttl", NULL};
     struct dynamodb_result r;
     struct expression x;
@@ -157,7 +156,6 @@ static enum rc delete_session(struct session_store *s, struct arena *a, const ch
     item_put_text(a, x.values, ":authorized", state_authorized);
     item_put_number(a, x.values, ":now", clock_now_s(s->clock));
     json_put(x.input, "Key", item_key(&dynamodb_of(s)->table, a, KEY, id));
-    json_put_str(x.input, "ReturnValues", "ALL_OLD");
     rc = table_call(&dynamodb_of(s)->table, a, &(struct dynamodb_request){"DeleteItem", x.input, 0},
                     &r, e);
     if (rc == ERR_CONFLICT && !r.unsure)
@@ -167,7 +165,7 @@ static enum rc delete_session(struct session_store *s, struct arena *a, const ch
         return err_detail(e, "DynamoDB DeleteItem: gone after a try without an answer (%s)",
                           r.fault);
     }
-    return rc ? rc : decode(&dynamodb_of(s)->table, json_get(r.output, "Attributes"), out, e);
+    return rc;
 }
 
 static void close_store(struct session_store *s) {

@@ -5,7 +5,6 @@
  * does not wait for the disk. If a power failure takes the mark, there is a session again whose
  * code of the identity provider is used up. */
 
-#include "base/base.h"
 #include "base/json.h"
 #include "shared/cache.h"
 #include "shared/marks.h"
@@ -173,9 +172,10 @@ static enum rc get(struct session_store *s, struct arena *a, const char *id, str
 }
 
 static enum rc delete_session(struct session_store *s, struct arena *a, const char *id,
-                              struct session *out, struct err *e) {
-    out->id = arena_strdup(a, id);
-    return change(s, a, NULL, out, e);
+                              struct err *e) {
+    struct session ended = {.id = id};
+
+    return change(s, a, NULL, &ended, e);
 }
 
 static void sweep(struct session_store *s) {

@@ -41,8 +41,7 @@ struct store_options {
     bool is_worker; /* the limit of calls counts workers only */
 };
 /* A store sends no request when it is opened. A process opens its own, after the fork. A file of
- * sessions that cannot be opened is no error: it is logged, and the store tries again at each use.
- */
+ * sessions that cannot be opened is no error: it is logged, and opened again at the next use. */
 enum rc session_store_open(const struct store_options *o, struct session_store **out,
                            struct err *e) MUST_USE;
 enum rc task_store_open(const struct store_options *o, struct task_store **out,

@@ -39,8 +39,7 @@ enum rc table_get(const struct table *t, struct arena *a, struct json *key,
 enum rc item_damaged(struct err *e, const char *store, const char *why);
 
 /* The key of an item, {name: {"S": id}}. Sites may have one table: the id comes after the site's
- * name, NAME/ID, so that none finds another's items, and a policy can name a site's (LeadingKeys).
- */
+ * name, NAME/ID, so that none finds another's, and a policy can name those of one (LeadingKeys). */
 struct json *item_key(const struct table *t, struct arena *a, const char *name, const char *id);
 /* The id in the key of an item; NULL: it has none, or is another site's. */
 const char *item_id(const struct table *t, const struct json *item, const char *name);

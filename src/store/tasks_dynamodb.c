@@ -4,7 +4,6 @@
  * A try whose answer is lost may have been carried out. So each write draws an `attempt` at random,
  * by which the next try recognizes the item as its own. */
 
-#include "base/base.h"
 #include "crypto/digest.h"
 #include "store/table.h"
 #include "store/tasks.h"

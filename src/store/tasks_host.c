@@ -1,7 +1,6 @@
 /* Private part of tasks.h: records of tasks as values of the cache: a header of numbers,
  * and the sealed text. */
 
-#include "base/base.h"
 #include "shared/cache.h"
 #include "store/stores.h"
 #include "store/tasks.h"

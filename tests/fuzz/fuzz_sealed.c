@@ -163,12 +163,11 @@ static void try_consents(struct site *site, struct arena *a, const char *text, s
 /* ---- files ---- */
 
 static void put_record(struct lmdb *db, const char *key, const void *data, size_t len) {
-    struct lmdb_txn *t;
     struct err e;
 
-    MUST(!lmdb_begin(db, true, &t, &e));
-    MUST(!lmdb_put(t, key, data, len, &e));
-    MUST(!lmdb_commit(t, &e));
+    MUST(!lmdb_begin(db, true, &e));
+    MUST(!lmdb_put(db, key, data, len, &e));
+    MUST(!lmdb_commit(db, &e));
 }
 
 /* The file beneath a cache, which is its first member. */
@@ -254,7 +253,7 @@ static void try_store(struct site *site, struct arena *a, const char *text, size
         else
             MUST(e.code == ERR_MISSING || e.code == ERR_STORE);
         (void)!session_store_authorize(store, a, &want, &s, &e);
-        (void)!session_store_delete(store, a, KEY, &s, &e);
+        (void)!session_store_delete(store, a, KEY, &e);
         session_store_sweep(store);
     }
 }

@@ -204,17 +204,16 @@ static void what_is_in_another_format_does_not_exist(void **state) {
     const int64_t stored_s = NOW;
     char data[64] = "";
     struct fixture *f = *state;
-    struct lmdb_txn *t;
     struct lmdb *db;
 
     cache_close(f->cache);
     assert_int_equal(lmdb_open(f->dir, 256UL << 20, 8, &db, &f->e), OK);
     memcpy(data, &stored_s, sizeof stored_s);
     memset(data + sizeof stored_s, 'x', sizeof data - sizeof stored_s);
-    assert_int_equal(lmdb_begin(db, true, &t, &f->e), OK);
-    assert_int_equal(lmdb_put(t, "jwks:x", data, sizeof data, &f->e), OK);
-    assert_int_equal(lmdb_put(t, "jwks:y", data, 4, &f->e), OK);
-    assert_int_equal(lmdb_commit(t, &f->e), OK);
+    assert_int_equal(lmdb_begin(db, true, &f->e), OK);
+    assert_int_equal(lmdb_put(db, "jwks:x", data, sizeof data, &f->e), OK);
+    assert_int_equal(lmdb_put(db, "jwks:y", data, 4, &f->e), OK);
+    assert_int_equal(lmdb_commit(db, &f->e), OK);
     lmdb_close(db);
     assert_int_equal(cache_open(f->dir, 8, &f->clock, &f->cache, &f->e), OK);
     assert_false(has(f, "jwks:x", NOW));

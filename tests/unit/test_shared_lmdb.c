@@ -73,17 +73,16 @@ static struct lmdb *opened(void) {
 
 static enum rc put(struct lmdb *k, unsigned number, size_t len, struct err *e) {
     static const char data[8192];
-    struct lmdb_txn *t;
     char key[32];
     enum rc rc;
 
     /* In an order that is not the one in which they come. */
     (void)snprintf(key, sizeof key, "%08x", number * 2654435761U);
-    assert_int_equal(lmdb_begin(k, true, &t, e), OK);
-    rc = lmdb_put(t, key, data, len, e);
+    assert_int_equal(lmdb_begin(k, true, e), OK);
+    rc = lmdb_put(k, key, data, len, e);
     if (!rc)
-        return lmdb_commit(t, e);
-    lmdb_abort(t);
+        return lmdb_commit(k, e);
+    lmdb_abort(k);
     return rc;
 }
 
@@ -101,18 +100,17 @@ static unsigned fill(struct lmdb *k, const size_t sizes[4]) {
 }
 
 static bool delete_first(struct lmdb *k) {
-    struct lmdb_txn *t;
     char key[LMDB_KEY_MAX + 1];
     const void *data;
     size_t len;
     struct err e;
 
-    assert_int_equal(lmdb_begin(k, true, &t, &e), OK);
-    if (!lmdb_next(t, "", key, &data, &len)) {
-        lmdb_abort(t);
+    assert_int_equal(lmdb_begin(k, true, &e), OK);
+    if (!lmdb_next(k, "", key, &data, &len)) {
+        lmdb_abort(k);
         return false;
     }
-    if (lmdb_del(t, key, &e) || lmdb_commit(t, &e))
+    if (lmdb_del(k, key, &e) || lmdb_commit(k, &e))
         fail_msg("deleting from a full file: %s (%s)", e.text, e.detail);
     return true;
 }
@@ -140,7 +138,6 @@ static void a_full_file_can_be_emptied_and_filled_again(void **state) {
 /* LMDB refuses everything from then on. It must not do so for ever. */
 static void a_disk_that_failed_for_a_moment_is_used_again(void **state) {
     struct lmdb *k = opened();
-    struct lmdb_txn *t;
     const void *data;
     size_t len;
     struct err e;
@@ -151,9 +148,9 @@ static void a_disk_that_failed_for_a_moment_is_used_again(void **state) {
     assert_int_equal(put(k, 2, 10, &e), ERR_STORE);
     first_pages_fail = false;
     assert_int_equal(put(k, 3, 10, &e), OK);
-    assert_int_equal(lmdb_begin(k, false, &t, &e), OK);
-    assert_int_equal(lmdb_get(t, "9e3779b1", &data, &len, &e), OK); /* the first */
-    lmdb_abort(t);
+    assert_int_equal(lmdb_begin(k, false, &e), OK);
+    assert_int_equal(lmdb_get(k, "9e3779b1", &data, &len, &e), OK); /* the first */
+    lmdb_abort(k);
     lmdb_close(k);
 }
 
@@ -219,16 +216,15 @@ static void removed(void) {
 static bool works(struct lmdb *k, unsigned number) {
     char key[LMDB_KEY_MAX + 1] = "";
     const void *data;
-    struct lmdb_txn *t;
     struct err e;
     size_t len;
 
-    if (lmdb_begin(k, false, &t, &e))
+    if (lmdb_begin(k, false, &e))
         return false;
-    while (lmdb_next(t, key, key, &data, &len))
+    while (lmdb_next(k, key, key, &data, &len))
         for (size_t i = 0; i < len; i += 512)
             (void)*((const volatile char *)data + i);
-    lmdb_abort(t);
+    lmdb_abort(k);
     return !put(k, number, 5000, &e);
 }
 
@@ -373,7 +369,6 @@ static pid_t stopped_writer(void) {
 static void a_writer_that_hangs_holds_nobody_for_long(void **state) {
     struct lmdb *k = opened(), *later;
     int64_t began_ms = clock_monotonic_ms();
-    struct lmdb_txn *t;
     const void *data;
     struct err e;
     size_t len;
@@ -382,16 +377,16 @@ static void a_writer_that_hangs_holds_nobody_for_long(void **state) {
     (void)state;
     assert_int_equal(put(k, 0, 10, &e), OK);
     pid = stopped_writer();
-    assert_int_equal(lmdb_begin(k, true, &t, &e), ERR_STORE);
+    assert_int_equal(lmdb_begin(k, true, &e), ERR_STORE);
     for (int i = 0; i < 100; i++) /* from now on it is known */
-        assert_int_equal(lmdb_begin(k, true, &t, &e), ERR_STORE);
+        assert_int_equal(lmdb_begin(k, true, &e), ERR_STORE);
     assert_true(clock_monotonic_ms() - began_ms < 10 * LMDB_SLOW_MS);
-    assert_int_equal(lmdb_begin(k, false, &t, &e), OK);
-    assert_int_equal(lmdb_get(t, "00000000", &data, &len, &e), OK);
-    lmdb_abort(t);
+    assert_int_equal(lmdb_begin(k, false, &e), OK);
+    assert_int_equal(lmdb_get(k, "00000000", &data, &len, &e), OK);
+    lmdb_abort(k);
     later = opened(); /* a worker that starts meanwhile */
-    assert_int_equal(lmdb_begin(later, false, &t, &e), OK);
-    lmdb_abort(t);
+    assert_int_equal(lmdb_begin(later, false, &e), OK);
+    lmdb_abort(later);
     lmdb_close(later);
 
     assert_int_equal(kill(pid, SIGKILL), 0);
