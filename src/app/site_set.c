@@ -5,14 +5,14 @@
 #include <sys/stat.h>
 
 #include "app/routes.h"
+#include "base/text.h"
 
 #define ROUTES_ARENA_MAX (1 << 20)
 #define KINDS_PER_ROUTE 3 /* of entries: the address, its path at any host, its host */
 #define NO_SITE UINT32_MAX
 
 /* ---- the hash table: entries are told apart by 64 bits of hash. What a stranger sends is checked
- * again by the site's own routes; what an admin configures is refused if two hashes are equal. ----
- */
+ * again by the site's own routes; what an admin configures is refused if two are equal. ---- */
 
 enum entry_kind {
     ENTRY_NONE,
@@ -31,22 +31,10 @@ struct site_entry {
     enum entry_kind kind;
 };
 
-/* FNV-1a (Fowler, Noll and Vo; public domain). */
-#define HASH_BASIS 0xcbf29ce484222325U
-static uint64_t hash_byte(uint64_t hash, char byte) {
-    return (hash ^ (uint8_t)byte) * 0x100000001b3U;
-}
-
-static uint64_t hash_text(uint64_t hash, const char *text, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        hash = hash_byte(hash, text[i]);
-    return hash;
-}
-
 /* Host names have no case, may end in a dot, and leave out the port of their scheme (RFC 3986
  * §6.2.2.1, §6.2.3; TLS may end before the web server, so both count). */
 static uint64_t hash_host(const char *host, size_t len) {
-    uint64_t hash = HASH_BASIS;
+    uint64_t hash = FNV_BASIS;
 
     if (len > 4 && !memcmp(host + len - 4, ":443", 4))
         len -= 4;
@@ -55,7 +43,7 @@ static uint64_t hash_host(const char *host, size_t len) {
     if (len && host[len - 1] == '.')
         len--;
     for (size_t i = 0; i < len; i++)
-        hash = hash_byte(hash, (char)tolower((unsigned char)host[i]));
+        hash = fnv_add(hash, &(uint8_t){(uint8_t)tolower((unsigned char)host[i])}, 1);
     return hash;
 }
 
@@ -64,12 +52,12 @@ static uint64_t hash_path(uint64_t hash, const char *path) {
 
     if (len > 1 && path[len - 1] == '/') /* the routes say whether that is the same */
         len--;
-    return hash_text(hash_byte(hash, 0), path, len);
+    return fnv_add(fnv_add(hash, "", 1), path, len);
 }
 
 /* The entry, or the free place for it. */
 static struct site_entry *entry_of(const struct site_set *s, uint64_t hash, enum entry_kind kind) {
-    size_t i = (hash ^ hash >> 32) & (s->size - 1);
+    size_t i = fnv_fold(hash) & (s->size - 1);
 
     while (s->entries[i].kind &&
            (s->entries[i].hash != hash ||
@@ -107,8 +95,7 @@ struct making {
 /* What two sites both have. */
 struct conflict {
     const char *key; /* of the configuration, that one of them needs another value of */
-    const char
-        *uri; /* whose origin, before the path, makes the address; "": the path is a file's */
+    const char *uri; /* its origin and the path are the address; "": the path is a file's */
     const char *path;
 };
 
@@ -192,7 +179,7 @@ static bool add_route(struct making *m, const struct route *r, uint32_t i) {
         if (!(r->hosts & hosts[n].bit))
             continue;
         add_known(m->s, host_hash, ENTRY_HOST);
-        add_known(m->s, hash_path(HASH_BASIS, r->path), ENTRY_PATH);
+        add_known(m->s, hash_path(FNV_BASIS, r->path), ENTRY_PATH);
         if (r->hosts == ROUTE_AT_BOTH)
             add_root(m->s, hash_path(host_hash, r->path), i);
         else if (!add_own(m, (struct site_entry){hash_path(host_hash, r->path), i, ENTRY_ADDRESS},
@@ -226,10 +213,10 @@ static uint64_t hash_key_file(const char *path) {
     struct stat st;
 
     if (stat(path, &st))
-        return hash_text(HASH_BASIS, path, strlen(path));
+        return fnv_add(FNV_BASIS, path, strlen(path));
     id[0] = st.st_dev;
     id[1] = st.st_ino;
-    return hash_text(HASH_BASIS, (const char *)id, sizeof id);
+    return fnv_add(FNV_BASIS, id, sizeof id);
 }
 
 /* Sites with one key would open each other's sealed values. */
@@ -246,8 +233,7 @@ static void add_key_files(struct making *m) {
 static void add_client(struct site_set *s, uint32_t i, const char *client_id, size_t len) {
     struct config_site *all = s->config->all;
     const char *issuer = all[i].config->idp.issuer;
-    const uint64_t hash =
-        hash_text(hash_byte(hash_text(HASH_BASIS, issuer, strlen(issuer)), 0), client_id, len);
+    const uint64_t hash = fnv_add(fnv_add(FNV_BASIS, issuer, strlen(issuer) + 1), client_id, len);
     struct site_entry *entry = entry_of(s, hash, ENTRY_CLIENT);
 
     if (!entry->kind)
@@ -266,7 +252,7 @@ static void add_clients(struct site_set *s) {
 
         site->has_others = true;
         site->number =
-            1 | (uint32_t)hash_text(HASH_BASIS, site->config->site, strlen(site->config->site));
+            1 | (uint32_t)fnv_add(FNV_BASIS, site->config->site, strlen(site->config->site));
         add_client(s, i, idp->client_id, strlen(idp->client_id));
         for (size_t n = 0; n < sizeof lists / sizeof *lists; n++)
             while ((id = config_app_client_next(&lists[n], &len)))
@@ -392,14 +378,13 @@ bool site_set_revert(struct site_set *s, size_t i, const struct site_set *previo
 
 /* ---- finding ---- */
 
-/* RFC 9112 §3.2: every request of HTTP/1.1 has Host; for others the web server's own name counts.
- */
+/* RFC 9112 §3.2: each request of HTTP/1.1 has Host; for others the web server's own name counts. */
 static uint64_t host_of_request(const struct request *rq) {
     const char *host = request_header(rq, "host");
 
     if (!host || !*host)
         host = request_param(rq, "SERVER_NAME");
-    return host ? hash_host(host, strlen(host)) : HASH_BASIS;
+    return host ? hash_host(host, strlen(host)) : FNV_BASIS;
 }
 
 enum rc site_set_find(const struct site_set *s, const struct request *rq, size_t *out,
@@ -417,7 +402,7 @@ enum rc site_set_find(const struct site_set *s, const struct request *rq, size_t
         return OK;
     }
     if (!found->kind && entry_of(s, host, ENTRY_HOST)->kind &&
-        entry_of(s, hash_path(HASH_BASIS, rq->path), ENTRY_PATH)->kind)
+        entry_of(s, hash_path(FNV_BASIS, rq->path), ENTRY_PATH)->kind)
         return err_set(e, ERR_MISDIRECTED, "this name has nothing at this path; another one has");
     return err_set(e, ERR_NOT_FOUND, "there is nothing at this address");
 }

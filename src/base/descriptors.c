@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 void descriptor_close(int fd) {
@@ -44,4 +45,19 @@ size_t descriptors_take(struct msghdr *m, int *fds) {
     len = c->cmsg_len - CMSG_LEN(0);
     memcpy(fds, CMSG_DATA(c), len);
     return len / sizeof *fds;
+}
+
+int unix_socket_probe(const char *path) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    const size_t len = strlen(path);
+    int fd, why = 0;
+
+    if (len >= sizeof to.sun_path)
+        return ENAMETOOLONG;
+    memcpy(to.sun_path, path, len);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof to))
+        why = errno;
+    descriptor_close(fd);
+    return why;
 }

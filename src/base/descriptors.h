@@ -1,4 +1,5 @@
-/* Descriptors: closed, and sent with a message over a Unix socket (unix(7), SCM_RIGHTS). */
+/* Descriptors: closed, and sent with a message over a Unix socket (unix(7), SCM_RIGHTS); and
+ * whether a process answers at such a socket. */
 #pragma once
 
 #include <stddef.h>
@@ -18,3 +19,7 @@ void descriptors_add(struct msghdr *m, void *control, const int *fds, size_t cou
 /* The descriptors of a message that was received, all of which the kernel gives in one header: as
  * many as its control has room for. They are the caller's. Returns how many there are. */
 size_t descriptors_take(struct msghdr *m, int *fds);
+
+/* 0 if a process accepts connections at the path of a Unix socket; else errno. EAGAIN: its queue is
+ * full. */
+int unix_socket_probe(const char *path);

@@ -7,8 +7,7 @@
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 #define NORETURN __attribute__((noreturn))
-/* A large variable that is written before it is read: others are zeroed by the compiler's option.
- */
+/* A large variable that is written before it is read: the compiler's option zeroes others. */
 #define UNINITIALIZED __attribute__((uninitialized))
 
 /* What went wrong, by who can do something about it. OK is 0, so `if (rc)` reads "if it failed". A

@@ -2,7 +2,6 @@
  * memory. */
 #pragma once
 
-#include "base/err.h"
 #include "base/text.h"
 #include <sys/stat.h>
 

@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "base/json_value.h"
-#include "base/text.h"
 
 enum json_kind json_kind(const struct json *v) {
     return v ? v->kind : JSON_NULL;

@@ -3,7 +3,6 @@
  * json_file.c says what is wrong with a text, json.c is the rest. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 
 struct json; /* a value: object, array, string, number, boolean or null */
@@ -28,9 +27,8 @@ enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struc
 /* The value of a text that need not be JSON. NULL: it is not, or it is null. */
 static inline struct json *json_of_text(struct arena *a, const char *text, size_t len) {
     struct json *v;
-    struct err e;
 
-    return json_parse(a, text, len, &v, &e) ? NULL : v;
+    return json_parse(a, text, len, &v, ERR_IGNORED) ? NULL : v;
 }
 
 /* Reading. A missing member, or one of another type, gives NULL, false or 0. */

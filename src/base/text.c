@@ -38,12 +38,14 @@ bool text_is_one_of(const char *s, const char *const *list) {
     return s && *list;
 }
 
-uint64_t text_hash(struct text t) {
-    uint64_t h = 0xcbf29ce484222325;
+uint64_t fnv_add(uint64_t hash, const void *data, size_t len) {
+    for (const uint8_t *p = data; len; len--)
+        hash = (hash ^ *p++) * 0x100000001b3U;
+    return hash;
+}
 
-    for (size_t i = 0; i < t.len; i++)
-        h = (h ^ (unsigned char)t.p[i]) * 0x100000001b3;
-    return h ^ h >> 32;
+uint64_t text_hash(struct text t) {
+    return fnv_fold(fnv_add(FNV_BASIS, t.p, t.len));
 }
 
 size_t text_find_place(const void *array, size_t count,

@@ -24,8 +24,16 @@ int text_compare(const void *a, const void *b); /* of texts in an array, for qso
 void text_cut_comment(char *s, const char *marks);
 bool text_is_one_of(const char *s, const char *const *list); /* NULL ends it, and is in no list */
 
-/* FNV-1a: for tables whose entries nobody can choose, or that stay short. */
+/* FNV-1a (Fowler, Noll and Vo; public domain): for tables whose entries nobody can choose, or that
+ * stay short. */
 uint64_t text_hash(struct text t);
+/* The hash of what `hash` is of, with more bytes after it; nothing has FNV_BASIS. */
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+uint64_t fnv_add(uint64_t hash, const void *data, size_t len);
+/* For the place in a table: the high bits are mixed better than the low ones. */
+static inline uint64_t fnv_fold(uint64_t hash) {
+    return hash ^ hash >> 32;
+}
 /* The index of the first element of a sorted array whose name, by name_of, is not before this one.
  * Names are compared as bytes: the order must not depend on the locale. */
 size_t text_find_place(const void *array, size_t count,
@@ -53,8 +61,7 @@ bool placeholder_next(const char *p, const char *end, struct placeholder *out);
 
 /* Seconds since 1970 as RFC 3339 has them, in UTC; "" for a year that it cannot write. */
 const char *text_rfc3339(struct arena *a, int64_t seconds);
-/* The other way, from any offset (RFC 3339 §5.6); a fraction is dropped. false: it is no such time.
- */
+/* The other way, from any offset (RFC 3339 §5.6); a fraction is dropped. false: it is none. */
 bool text_parse_rfc3339(const char *text, int64_t *seconds);
 
 /* Makes a text that should be UTF-8 valid, if it is not: *s becomes a copy, with a NUL behind it,

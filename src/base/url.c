@@ -37,8 +37,8 @@ bool url_host_address(const char *host, struct sockaddr_storage *out) {
     size_t len = strlen(host);
 
     memset(out, 0, sizeof *out);
-    if (*host ==
-        '[') { /* RFC 3986 §3.2.2; a zone (RFC 6874) means something on one computer only */
+    /* RFC 3986 §3.2.2; a zone (RFC 6874) means something on one computer only. */
+    if (*host == '[') {
         v6->sin6_family = AF_INET6;
         if (len - 2 < sizeof text && host[len - 1] == ']')
             memcpy(text, host + 1, len - 2);

@@ -4,8 +4,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "base/arena.h"
-
 static struct {
     struct watchdog_slot *slots, *mine;
     pid_t master;

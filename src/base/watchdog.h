@@ -1,6 +1,6 @@
 /* Heartbeats of the daemon's processes besides workers, in memory that the master shares with them.
- * The master (server/children.c) kills a process whose heartbeat stops for too long.
- * Before watchdog_open (unit tests, -t) all of this does nothing. */
+ * The master (server/children.c) kills a process whose heartbeat stops for too long. Before
+ * watchdog_open (unit tests, -t) all of this does nothing. */
 #pragma once
 
 #include <stdatomic.h>
@@ -8,8 +8,7 @@
 
 #include "base/base.h"
 
-#define WATCHDOG_SLOTS                                                                             \
-    1040 /* tasks (TASKS_MAX) and a few; a process without a slot is not watched */
+#define WATCHDOG_SLOTS 1040       /* tasks (TASKS_MAX) and a few; without one there is no watch */
 #define WATCHDOG_INTERVAL_MS 1000 /* how often a process should call watchdog_heartbeat */
 
 struct watchdog_slot {

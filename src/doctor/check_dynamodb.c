@@ -1,7 +1,6 @@
 /* Private part of doctor.h: the tables and what we may do with them. The writes have a condition
  * that cannot hold: the answer ConditionalCheckFailedException proves the permission, and nothing
  * is written. */
-#include <string.h>
 #include <unistd.h>
 
 #include "aws/dynamodb.h"

@@ -1,6 +1,5 @@
 /* Private part of doctor.h: the identity provider's addresses. Each is asked what the service will
  * ask it, with a code that cannot exist. What to do about a failure is the provider's to say. */
-#include <string.h>
 
 #include "base/url.h"
 #include "doctor/doctor.h"

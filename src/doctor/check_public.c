@@ -20,7 +20,6 @@
     "docs/caddy.md)"
 
 #define DAYS_LEFT_MIN 21 /* ACME clients renew 30 days before the end */
-#define DAY_S 86400
 
 /* What to do when a public address cannot be reached from here. */
 #define REACH_ADVICE                                                                               \

@@ -2,7 +2,6 @@
  * programs from the daemon. */
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "doctor/doctor.h"

@@ -5,12 +5,8 @@
 #include <glob.h>
 #include <grp.h>
 #include <limits.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "base/descriptors.h"
 #include "base/text.h"
 #include "doctor/doctor.h"
 
@@ -149,22 +145,6 @@ static void report_web_servers(struct doctor *d, const char *path, const struct 
             "%s: no web server was seen; group %s may connect", path, group);
 }
 
-/* The socket exists, and no process accepts connections. False also if this user may not connect.
- */
-static bool nobody_listens(const char *path) {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd;
-    bool refused;
-
-    if (strlen(path) >= sizeof to.sun_path)
-        return false;
-    memcpy(to.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    refused = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) && errno == ECONNREFUSED;
-    descriptor_close(fd);
-    return refused;
-}
-
 void check_socket(struct doctor *d) {
     const char *path = d->config->listen, *start = "systemctl start mcp-authd.socket mcp-authd";
     const struct process_ids stranger = {.uid = (uid_t)-2}; /* of no group */
@@ -180,7 +160,7 @@ void check_socket(struct doctor *d) {
                     "%s cannot be looked at by this user", path);
     else if (stat(path, &st) || !S_ISSOCK(st.st_mode))
         doctor_fail(d, start, "%s is not there, or no socket", path);
-    else if (nobody_listens(path))
+    else if (unix_socket_probe(path) == ECONNREFUSED)
         doctor_fail(d, start, "%s: nobody listens", path);
     else if (may_connect(&stranger, path))
         doctor_fail(d, "SocketMode=0660 in mcp-authd.socket (or chmod 660)",

@@ -1,7 +1,6 @@
 /* `mcp-authd doctor`: tries everything that the service will need, from the host that it runs on,
  * and says what to do about what is wrong. It changes nothing anywhere. Only what ENDPOINTS uses is
- * checked. Every question has a deadline, and of every answer no more than a named limit is read.
- */
+ * checked. Each question has a deadline, and of each answer no more than a named limit is read. */
 #pragma once
 
 #include <sys/types.h>

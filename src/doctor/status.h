@@ -1,8 +1,6 @@
 /* `mcp-authd status`: what the running daemon does. */
 #pragma once
 
-#include <stdio.h>
-
 #include "config/config.h"
 
 struct status_options {

@@ -1,6 +1,5 @@
 #include "doctor/status_quotas.h"
 
-#include "base/clock.h"
 #include "base/problems.h"
 #include "catalog/servers.h"
 #include "exec/executor.h"

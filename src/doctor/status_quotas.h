@@ -1,8 +1,6 @@
 /* Part of `mcp-authd status`: how much of the quotas of today is used. */
 #pragma once
 
-#include <stdio.h>
-
 #include "base/json.h"
 #include "config/config.h"
 

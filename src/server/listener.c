@@ -1,7 +1,6 @@
 /* Private part of master.h: the listening socket. */
 #include "server/master.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/url.h"
 
 #define BACKLOG 4096       /* lowered to net.core.somaxconn; lighttpd answers 500 when it is full */
 #define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */
@@ -74,32 +75,22 @@ static enum rc bind_failed(const char *address, struct err *e) {
                    hint);
 }
 
-/* 0 if a process accepts connections on the socket; else errno. EAGAIN: its queue is full. */
-static int probe(const struct sockaddr_un *sa) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), why = 0;
-
-    if (fd < 0 || connect(fd, (const struct sockaddr *)sa, sizeof *sa))
-        why = errno;
-    descriptor_close(fd);
-    return why;
-}
-
 /* Removes the socket of a daemon that was killed; never one that another process serves. */
-static enum rc clear_path(const struct sockaddr_un *sa, struct err *e) {
+static enum rc clear_path(const char *path, struct err *e) {
     struct stat st;
     int why;
 
-    if (lstat(sa->sun_path, &st) != 0)
-        return errno == ENOENT ? OK : bind_failed(sa->sun_path, e);
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? OK : bind_failed(path, e);
     if (!S_ISSOCK(st.st_mode))
         return err_set(e, ERR_MISCONFIGURED,
-                       "%s exists and is not a socket: remove it, or change LISTEN", sa->sun_path);
-    why = probe(sa);
+                       "%s exists and is not a socket: remove it, or change LISTEN", path);
+    why = unix_socket_probe(path);
     if (why != ECONNREFUSED && why != ENOENT)
         return err_set(e, ERR_MISCONFIGURED,
-                       "another process answers on %s%s%s: stop it, or change LISTEN", sa->sun_path,
+                       "another process answers on %s%s%s: stop it, or change LISTEN", path,
                        why ? ", or it cannot be tried: " : "", why ? strerror(why) : "");
-    return unlink(sa->sun_path) == 0 || errno == ENOENT ? OK : bind_failed(sa->sun_path, e);
+    return unlink(path) == 0 || errno == ENOENT ? OK : bind_failed(path, e);
 }
 
 static enum rc listen_unix(const char *path, int *fd, struct err *e) {
@@ -113,7 +104,7 @@ static enum rc listen_unix(const char *path, int *fd, struct err *e) {
                        "LISTEN is too long for a socket path: at most %zu bytes",
                        sizeof sa.sun_path - 1);
     memcpy(sa.sun_path, path, len);
-    if (clear_path(&sa, e))
+    if (clear_path(path, e))
         return e->code;
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0)
@@ -129,6 +120,7 @@ union address {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
+    struct sockaddr_storage storage;
 };
 
 /* 127.0.0.1:9000 or [::1]:9000. */
@@ -141,18 +133,15 @@ static bool parse_address(const char *text, union address *sa) {
 
     if (port < 1 || port > 65535 || len >= sizeof host)
         return false;
-    memset(sa, 0, sizeof *sa);
     memcpy(host, text, len);
     host[len] = 0;
-    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-        host[len - 1] = 0;
-        sa->v6.sin6_family = AF_INET6;
+    if (!url_host_address(host, &sa->storage))
+        return false;
+    if (*host == '[')
         sa->v6.sin6_port = htons((uint16_t)port);
-        return inet_pton(AF_INET6, host + 1, &sa->v6.sin6_addr) == 1;
-    }
-    sa->v4.sin_family = AF_INET;
-    sa->v4.sin_port = htons((uint16_t)port);
-    return inet_pton(AF_INET, host, &sa->v4.sin_addr) == 1;
+    else
+        sa->v4.sin_port = htons((uint16_t)port);
+    return true;
 }
 
 static bool is_loopback(const union address *sa) {

@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "crypto/digest.h"
 #include "shared/state_file.h"
 
 #define SLOTS 131072 /* more than DAILY_COUNTS_MAX, so that a search soon meets a free one */
@@ -36,8 +35,8 @@ struct table {
 
 struct daily_counts {
     char *folder;
-    int64_t day;             /* of the open file, since 1970 */
-    struct mapped_file file; /* path is NULL: none is open */
+    int64_t day;             /* since 1970: that of the file, if it is open */
+    struct mapped_file file; /* of the last day that something was counted on */
 };
 
 struct daily_counts *daily_counts_new(const char *folder) {
@@ -47,16 +46,10 @@ struct daily_counts *daily_counts_new(const char *folder) {
     return d;
 }
 
-static void close_file(struct daily_counts *d) {
-    if (d->file.path)
-        mapped_file_close(&d->file);
-    d->file.path = NULL;
-}
-
 void daily_counts_free(struct daily_counts *d) {
     if (!d)
         return;
-    close_file(d);
+    mapped_file_close(&d->file);
     free(d->folder);
     free(d);
 }
@@ -90,7 +83,7 @@ static enum rc open_day(struct daily_counts *d, int64_t now_s, struct err *e) {
     char name[DAY_NAME_BYTES], path[PATH_MAX];
     int n;
 
-    close_file(d);
+    mapped_file_close(&d->file);
     day_name(now_s, name);
     n = snprintf(path, sizeof path, "%s/%s", d->folder, name);
     if (n < 0 || n >= (int)sizeof path || (mkdir(d->folder, 0700) && errno != EEXIST))
@@ -114,17 +107,12 @@ static struct table *today(struct daily_counts *d, int64_t now_s, struct err *e)
 
 /* ---- the slots ---- */
 
-/* The first slot to look at. Keyed with the file's secret, so that nobody can choose keys that
- * collide. */
+/* The first slot to look at. */
 static uint32_t place_of(const struct table *table, const char *key, uint64_t *tag) {
-    uint8_t mac[SHA256_LEN];
-    uint32_t place;
+    const uint32_t place = mapped_hash(&table->header, key, tag) % SLOTS;
 
-    hmac_sha256(table->header.secret, sizeof table->header.secret, key, strlen(key), mac);
-    memcpy(&place, mac, sizeof place);
-    memcpy(tag, mac + sizeof place, sizeof *tag);
-    *tag = *tag ? *tag : 1;
-    return place % SLOTS;
+    *tag = *tag ? *tag : 1; /* 0 is that of a free slot */
+    return place;
 }
 
 /* The slot of this tag, or the free one that ends the search; NULL: a damaged table has neither. */

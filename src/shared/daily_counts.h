@@ -6,7 +6,6 @@
 #include "base/base.h"
 
 #define DAILY_COUNTS_MAX 98304 /* different keys on a day: of a file of 2 MiB, three quarters */
-#define DAY_S 86400
 
 struct daily_counts;
 /* Opens nothing yet. Never NULL. */

@@ -5,7 +5,6 @@
 
 #include <stdatomic.h>
 
-#include "crypto/digest.h"
 #include "shared/state_file.h"
 
 #define WAYS 8
@@ -41,15 +40,14 @@ struct place {
 };
 
 static bool find_place(struct marks *m, const char *name, struct place *out) {
-    uint32_t digest[SHA256_LEN / sizeof(uint32_t)];
     struct table *table;
+    uint64_t tag;
 
     if (!m || !mapped_file_ready(&m->file))
         return false;
     table = m->file.map;
-    hmac_sha256(table->header.secret, sizeof table->header.secret, name, strlen(name),
-                (uint8_t *)digest);
-    *out = (struct place){table->sets[digest[0] % SETS], (uint64_t)digest[1] << 32};
+    out->set = table->sets[mapped_hash(&table->header, name, &tag) % SETS];
+    out->tag = tag << 32;
     return true;
 }
 

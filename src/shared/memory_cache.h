@@ -3,7 +3,6 @@
  * system call; whoever is stopped or killed at any point blocks nobody and damages nothing. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 
 #define MEMORY_CACHE_KEY_LEN 32 /* bytes; a digest */
@@ -24,7 +23,6 @@ struct memory_cache_entry {
     size_t len; /* up to MEMORY_CACHE_VALUE_MAX; a longer one is not kept */
     int64_t expires_s;
 };
-/* The oldest entries give way. It may be that the entry is not kept: when another process writes.
- */
+/* The oldest entries give way. The entry is not kept if another process is writing. */
 void memory_cache_put(struct memory_cache *c, const uint8_t key[MEMORY_CACHE_KEY_LEN],
                       const struct memory_cache_entry *entry, int64_t now_s);

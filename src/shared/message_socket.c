@@ -3,15 +3,11 @@
 #include "shared/message_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "base/clock.h"
-#include "base/descriptors.h"
 
 #define NAME_PREFIX "mcp-authd/"
 #define MESSAGE_MS 2000 /* a message must arrive completely within this time */

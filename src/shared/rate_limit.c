@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 
 #include "base/encode.h"
-#include "crypto/digest.h"
 #include "shared/state_file.h"
 
 #define SETS 8192
@@ -46,14 +45,10 @@ void rate_limits_close(struct rate_limits *l) {
 /* The set in which the key's bucket is, and the tag of the key. */
 static _Atomic uint64_t *set_of(struct rate_limits *l, const char *key, uint64_t *tag) {
     struct table *table = l->file.map;
-    uint8_t mac[SHA256_LEN];
-    uint32_t set;
+    const uint32_t set = mapped_hash(&table->header, key, tag) % SETS;
 
-    hmac_sha256(table->header.secret, sizeof table->header.secret, key, strlen(key), mac);
-    memcpy(&set, mac, sizeof set);
-    memcpy(tag, mac + sizeof set, sizeof *tag);
     *tag &= ~TIME_MASK;
-    return table->buckets[set % SETS];
+    return table->buckets[set];
 }
 
 /* The bucket with this tag, else the one that will be full first. */

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/descriptors.h"
+#include "crypto/digest.h"
 #include "metrics/metrics.h"
 
 /* ---- damaged files ---- */
@@ -117,8 +117,21 @@ enum rc mapped_file_open(struct mapped_file *m, const char *path, const char mag
 }
 
 void mapped_file_close(struct mapped_file *m) {
+    if (!m->path)
+        return;
     close_file(m);
     free(m->path);
+    m->path = NULL;
+}
+
+uint32_t mapped_hash(const struct mapped_header *header, const char *key, uint64_t *tag) {
+    uint8_t mac[SHA256_LEN];
+    uint32_t hash;
+
+    hmac_sha256(header->secret, sizeof header->secret, key, strlen(key), mac);
+    memcpy(&hash, mac, sizeof hash);
+    memcpy(tag, mac + sizeof hash, sizeof *tag);
+    return hash;
 }
 
 bool mapped_file_ready(struct mapped_file *m) {

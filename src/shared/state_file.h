@@ -16,8 +16,11 @@ struct mapped_header {
     uint8_t secret[32]; /* so that clients cannot choose keys that fall into one set */
 };
 
+/* The hash of a key in a table of such a file, and another part of its MAC as the key's tag. */
+uint32_t mapped_hash(const struct mapped_header *header, const char *key, uint64_t *tag);
+
 struct mapped_file {
-    char *path;
+    char *path;        /* NULL: it is not open */
     const char *magic; /* of 8 bytes */
     size_t size;
     int fd;
@@ -28,7 +31,7 @@ struct mapped_file {
  * what an admin can do; close m even then. `magic` is borrowed. */
 enum rc mapped_file_open(struct mapped_file *m, const char *path, const char magic[8], size_t size,
                          struct err *e) MUST_USE;
-void mapped_file_close(struct mapped_file *m);
+void mapped_file_close(struct mapped_file *m); /* one that is not open is accepted */
 /* To be called before each use: touching a truncated file would end the process (SIGBUS). Opens or
  * replaces the file again if it is truncated or was not available; false if that fails. */
 bool mapped_file_ready(struct mapped_file *m);
