@@ -3,7 +3,6 @@
  * are tasks and the task watcher, have been started by workers and the stream holder and adopted by
  * the master (runner/child.h). A child that hangs is killed. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

@@ -17,9 +17,8 @@ void daemon_forbid_dumps(void);
 
 /* One daemon for each STATE_DIR: two would not damage its files, but share their limits and
  * messages. The lock belongs to the process (fcntl(2)): children do not inherit it, so the next
- * master can start while the old one's workers finish. *fd holds it until it is closed;
- * -1: there is nothing to lock. Waits up to 2 s for a daemon that is about to
- * stop. */
+ * master can start while the old one's workers finish. *fd holds it until it is closed; -1: there
+ * is nothing to lock. Waits up to 2 s for a daemon that is about to stop. */
 enum rc state_lock(const struct config *config, int *fd, struct err *e) MUST_USE;
 
 /* Notifications to systemd (sd_notify(3)): a datagram of lines to $NOTIFY_SOCKET. Without that

@@ -249,8 +249,7 @@ static bool is_used(const struct folder_watch *w, int wd) {
     return false;
 }
 
-/* Watches what is at the folder's path now, and then ends the watches that nothing needs any more.
- */
+/* Watches what is at the folder's path now, and then ends the watches that nothing needs. */
 static void watch_again(struct folder_watch *w, size_t i) {
     struct path_step *old = xcalloc(w->step_count + 1, sizeof *old);
     size_t old_count = 1, kept = 0;

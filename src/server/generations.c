@@ -30,8 +30,7 @@ static unsigned front_workers(const struct master *m) {
     return workers_wanted(m, m->now.number) - count(m, SLOT_CALL);
 }
 
-/* Raises the target when all workers are busy, by twice as many each time that this was not enough.
- */
+/* Raises the target when all workers are busy, by twice as many each time it was not enough. */
 static void grow(struct master *m, int64_t now) {
     unsigned max = m->now.config->workers_max;
 
@@ -96,7 +95,8 @@ static void manifest_changed(void *generation, const char *path, int64_t at_ms) 
     app_catalog_update(g->catalog, path, at_ms, false);
 }
 
-void generation_update(const struct master *m, struct generation *g) {
+/* Reads the manifests that have changed since it was loaded. */
+static void update(const struct master *m, struct generation *g) {
     if (g->catalog)
         manifest_changes_take(&m->board->manifests, &g->manifests_seen, manifest_changed, g);
 }
@@ -108,8 +108,8 @@ void generation_free(struct generation *g) {
 }
 
 void sizing_tick(struct master *m, int64_t now) {
-    generation_update(m, &m->now);
-    generation_update(m, &m->next);
+    update(m, &m->now);
+    update(m, &m->next);
     grow(m, now);
     shrink(m, now);
     m->board->can_grow = m->target < m->now.config->workers_max;
@@ -175,8 +175,7 @@ static void reload_refused(struct master *m) {
 }
 
 /* Starts workers of a new generation beside the old one; reload_tick decides whether they replace
- * it, since some errors, such as a store that cannot be opened, appear only when a worker starts.
- */
+ * it, since some errors, such as a store that cannot be opened, appear when a worker starts. */
 void reload_start(struct master *m) {
     struct generation next = {.manifests_seen = m->board->manifests.count,
                               .manifests_s = time(NULL)};

@@ -6,12 +6,12 @@
 
 #include "base/base.h"
 
-#define MANIFEST_CHANGES_KEPT 64      /* who has not seen more than so many looks for changes */
-#define MANIFEST_CHANGE_PATH_MAX 1024 /* bytes with the NUL; for a longer path, too */
+#define MANIFEST_CHANGES_KEPT 64      /* a reader that has missed more looks for changes itself */
+#define MANIFEST_CHANGE_PATH_MAX 1024 /* bytes with the NUL; a longer path is added as "" */
 
 struct manifest_change {
     int64_t at_ms;                       /* real time when it was added */
-    char path[MANIFEST_CHANGE_PATH_MAX]; /* ""; not known which */
+    char path[MANIFEST_CHANGE_PATH_MAX]; /* "": it is not known which */
 };
 
 struct manifest_changes {

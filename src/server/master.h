@@ -96,11 +96,11 @@ struct master {
     int state;         /* the lock on STATE_DIR; -1: none */
 
     struct child children[CHILD_KINDS];
-    int stream_holder_in, stream_holder_out; /* both ends of the channel of stream holders */
+    int stream_holder_in, stream_holder_out; /* both ends of the channel to the stream holders */
     int runner_listener;       /* of all runners, one after the other; -1: the master starts none */
     int runner_connector;      /* by which processes reach it (runner.h); -1: it has a path */
     char *run_user;            /* RUN_USER as it was at the start */
-    int resume_in, resume_out; /* of the one from which workers take parked calls that go on */
+    int resume_in, resume_out; /* of the channel by which these give parked calls to workers */
 
     unsigned target; /* workers wanted of generation now */
     unsigned batch;  /* how many to add next time */
@@ -182,8 +182,6 @@ _Noreturn void metrics_server_main(int listener);
 void generation_free(struct generation *g); /* what it has */
 /* Gives its sites their numbers among the metrics. */
 void generation_name_sites(struct generation *g);
-/* Reads the manifests that have changed since it was loaded. */
-void generation_update(const struct master *m, struct generation *g);
 /* Starts and ends workers until there are as many as there should be. */
 void sizing_tick(struct master *m, int64_t now);
 void reload_start(struct master *m);

@@ -72,8 +72,7 @@ static void take(struct kept_calls *list, const struct keep_message *m, const in
     }
 }
 
-/* If not, there was no room for descriptors that have come: the calls go on without this process.
- */
+/* If not, there was no room for descriptors that came: the calls go on without this process. */
 static bool has_ended(int holder) {
     struct pollfd p = {.fd = holder};
 
@@ -137,12 +136,11 @@ static void end(struct parked_keeper *k) {
 
 static bool tell(struct parked_keeper *k, const struct keep_message *m, const int *fds,
                  unsigned count) {
-    const struct text text = {(const char *)m, sizeof *m};
     struct pollfd room = {.fd = k->fd, .events = POLLOUT};
 
-    if (packet_send(k->fd, text.p, text.len, fds, count) ||
+    if (packet_send(k->fd, m, sizeof *m, fds, count) ||
         (errno == EAGAIN && poll(&room, 1, TAKE_MS) > 0 &&
-         packet_send(k->fd, text.p, text.len, fds, count)))
+         packet_send(k->fd, m, sizeof *m, fds, count)))
         return true;
     end(k);
     return false;

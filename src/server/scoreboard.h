@@ -5,7 +5,6 @@
 
 #include <stdatomic.h>
 
-#include "base/base.h"
 #include "config/sites.h"
 #include "server/manifest_changes.h"
 
@@ -22,7 +21,7 @@ struct slot {
     _Alignas(64) _Atomic int state;
     _Atomic bool ready;                /* it has waited for a connection */
     _Atomic int64_t busy_since_ms;     /* monotonic; also starting and leaving; 0: idle */
-    _Atomic int64_t held_since_ms;     /* the same, but without the time until a call has ended */
+    _Atomic int64_t held_since_ms;     /* the same, or since its call began or ended */
     _Atomic int limit_ms;              /* of the request it is busy with; 0: stuck_ms alone */
     _Atomic uint64_t requests, errors; /* errors: answered with 500 or above */
     _Atomic uint32_t site; /* of several: a number for the site of its request; 0: none */

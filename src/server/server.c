@@ -36,8 +36,7 @@ static int open_signals(void) {
 
     sigemptyset(&set);
     for (unsigned i = 0; i < HANDLED_COUNT; i++) {
-        /* One that was ignored when we were started (by nohup, some supervisors) would not arrive.
-         */
+        /* One that was ignored when we were started (by nohup, supervisors) would not arrive. */
         signal(handled[i], SIG_DFL);
         sigaddset(&set, handled[i]);
     }

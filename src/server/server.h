@@ -35,6 +35,5 @@ struct server_timing {
 #define SERVER_STOP_S 30
 
 /* Runs until TERM or INT; returns the exit status: 0, or 1 if it could not start. config_path is
- * read again on HUP. Takes over `sites`. `timing`: NULL for the built-in times; tests have others.
- */
+ * read again on HUP. Takes over `sites`. `timing`: NULL: the built-in times; tests have others. */
 int server_run(const char *config_path, struct site_set *sites, const struct server_timing *timing);

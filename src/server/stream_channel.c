@@ -1,13 +1,10 @@
-/* Private part of stream_holder.h: what workers send to the stream holder, over a datagram socket.
- */
+/* Private part of stream_holder.h: what workers send to the holder, over a datagram socket. */
 #include "server/stream_holder.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/descriptors.h"
 
 #define DESCRIPTORS_MAX PARKED_ALL_FDS /* of one message */
 #define MESSAGE_MAX (sizeof(struct stream_header) + FCGI_DETACHED_MAX + SUBSCRIPTION_BYTES_MAX)

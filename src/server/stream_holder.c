@@ -65,7 +65,7 @@ static void add_change(struct stream_holder *h, enum subscription_kind kind, con
 static void all_files_changed(struct stream_holder *h, const char *dir) {
     size_t len = strlen(dir);
 
-    for (const struct stream *s = h->head.next; s != &h->head; s = s->next) {
+    for (const struct stream *s = TAILQ_FIRST(&h->streams); s; s = TAILQ_NEXT(s, link)) {
         struct text list = s->subscriptions;
         struct subscription file;
 
@@ -210,7 +210,7 @@ static void change_streams(struct stream_holder *h, struct text subscriptions) {
 
     if (!subscription_find(subscriptions, SUBSCRIPTION_KEY, &key))
         return;
-    for (struct stream *s = h->head.next; s != &h->head; s = s->next)
+    for (struct stream *s = TAILQ_FIRST(&h->streams); s; s = TAILQ_NEXT(s, link))
         if (s->key.p && text_equal(s->key, key.argument)) {
             stream_set_subscriptions(h, s, subscriptions);
             watch_files(h, s);
@@ -250,8 +250,8 @@ static void send_changes(struct stream_holder *h) {
     folder_watch_renew(&h->folders, record_change, h); /* first: later changes cause events */
     announce_manifests(h);
     h->send_ms = 0;
-    for (struct stream *s = h->head.next, *next; s != &h->head; s = next) {
-        next = s->next;
+    for (struct stream *s = TAILQ_FIRST(&h->streams), *next; s; s = next) {
+        next = TAILQ_NEXT(s, link);
         if (!s->superseded && !send_changes_to(h, s))
             stream_drop(h, s);
     }
@@ -260,8 +260,8 @@ static void send_changes(struct stream_holder *h) {
 }
 
 static void keep_alive(struct stream_holder *h, int64_t now_s) {
-    for (struct stream *s = h->head.next, *next; s != &h->head; s = next) {
-        next = s->next;
+    for (struct stream *s = TAILQ_FIRST(&h->streams), *next; s; s = next) {
+        next = TAILQ_NEXT(s, link);
         if (s->until_s <= now_s)
             stream_end(h, s);
         else if (s->out ? s->slow : !stream_send_now(h, s, SSE_COMMENT, sizeof SSE_COMMENT - 1))
@@ -274,8 +274,8 @@ static void keep_alive(struct stream_holder *h, int64_t now_s) {
 /* At the end, also of streams that workers have sent but that are not yet received. */
 static void end_all(struct stream_holder *h, pid_t master) {
     receive_messages(h);
-    while (h->head.next != &h->head)
-        stream_end(h, h->head.next);
+    while (!TAILQ_EMPTY(&h->streams))
+        stream_end(h, TAILQ_FIRST(&h->streams));
     if (h->board->stopping || getppid() != master) /* there is no next stream holder */
         parked_calls_lose(&h->parked);
     else
@@ -380,8 +380,8 @@ static void serve(struct stream_holder *h) {
 }
 
 /* After the last worker has ended, or beside the next stream holder: sends only what is unsent, and
- * gives parked calls back as fast as workers take them. If
- * the master was killed, the alarm ends a process that hangs. */
+ * gives parked calls back as fast as workers take them. If the master was killed, the alarm ends a
+ * process that hangs. */
 static void send_remaining(struct stream_holder *h, pid_t master) {
     struct pollfd ready[] = {{.fd = h->unsent.epoll, .events = POLLIN},
                              {.fd = h->parked.epoll, .events = POLLIN}};
@@ -427,7 +427,7 @@ _Noreturn void stream_holder_main(const struct site_set *sites, struct scoreboar
     h->tasks = (struct task_subscriptions){.sites = sites, .fd = -1};
     h->sites = sites;
     h->watched = xcalloc(sites->config->count, sizeof *h->watched);
-    h->head.next = h->head.prev = &h->head;
+    TAILQ_INIT(&h->streams);
     for (size_t i = 0; i < STREAM_USER_BUCKETS; i++)
         TAILQ_INIT(&h->users[i]);
     h->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -33,7 +33,7 @@ _Noreturn void stream_holder_main(const struct site_set *sites, struct scoreboar
                                   int channel, int resume, pid_t master);
 
 struct stream {
-    struct stream *next, *prev;
+    TAILQ_ENTRY(stream) link;
     int fd;
     unsigned id;
     int64_t until_s;
@@ -81,7 +81,7 @@ struct task_subscriptions {
 struct stream_holder {
     struct scoreboard *board;
     int channel, epoll, signals;
-    struct stream head; /* of a ring */
+    TAILQ_HEAD(stream_list, stream) streams; /* the oldest first */
     size_t count;
     /* By the hash of their user, the oldest first: many clients may come at once. */
     TAILQ_HEAD(, stream) users[STREAM_USER_BUCKETS];

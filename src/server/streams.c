@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "server/stream_holder.h"
 #include "server/worker.h"
 #include "web/fcgi_conn.h"
@@ -32,7 +31,8 @@ static void mark_superseded(struct stream_holder *h, const struct stream *of,
                             const struct stream *ended) {
     bool newer = false;
 
-    for (struct stream *s = h->head.prev; s != &h->head && of->key.p; s = s->prev)
+    for (struct stream *s = TAILQ_LAST(&h->streams, stream_list); s && of->key.p;
+         s = TAILQ_PREV(s, stream_list, link))
         if (s != ended && s->key.p && text_equal(s->key, of->key)) {
             s->superseded = newer;
             newer = true;
@@ -76,11 +76,8 @@ struct stream *stream_add(struct stream_holder *h, int fd, struct text subscript
     struct stream *s = xcalloc(1, sizeof *s);
 
     s->fd = fd;
-    s->next = &h->head;
-    s->prev = h->head.prev;
     stream_set_subscriptions(h, s, subscriptions);
-    h->head.prev->next = s;
-    h->head.prev = s;
+    TAILQ_INSERT_TAIL(&h->streams, s, link);
     h->count++;
     if (!h->stopping) /* otherwise the next stream holder writes it */
         h->board->streams = (unsigned)h->count;
@@ -92,8 +89,7 @@ struct stream *stream_add(struct stream_holder *h, int fd, struct text subscript
 void stream_drop(struct stream_holder *h, struct stream *s) {
     if (!s->superseded)
         mark_superseded(h, s, s);
-    s->prev->next = s->next;
-    s->next->prev = s->prev;
+    TAILQ_REMOVE(&h->streams, s, link);
     /* close(2) does not remove it while the worker's copy of the descriptor is open (epoll(7)). */
     (void)epoll_ctl(h->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     close(s->fd);

@@ -56,8 +56,7 @@ static bool start_watcher(struct stream_holder *h) {
 }
 
 /* "+" subscribes to a task: the task watcher sends an update with its present state, and one for
- * each change; "-" unsubscribes. false: the task watcher has ended, or does not read and is closed.
- */
+ * each change; "-" unsubscribes. false: the watcher has ended, or did not read and is closed. */
 static bool send_request(struct task_subscriptions *t, struct text id, struct text what) {
     const struct subscription s = {SUBSCRIPTION_TASK, id, what};
     char request[REQUEST_MAX];
@@ -87,7 +86,7 @@ void stream_holder_subscribe(struct stream_holder *h, const struct stream *s) {
 
 void stream_holder_resubscribe(struct stream_holder *h) {
     h->wants_tasks = false;
-    for (const struct stream *s = h->head.next; s != &h->head; s = s->next)
+    for (const struct stream *s = TAILQ_FIRST(&h->streams); s; s = TAILQ_NEXT(s, link))
         stream_holder_subscribe(h, s);
 }
 
@@ -98,7 +97,8 @@ void stream_holder_unsubscribe(struct stream_holder *h, const struct stream *s) 
     while (h->tasks.fd >= 0 && subscription_next(&list, &task)) {
         bool wanted = task.kind != SUBSCRIPTION_TASK;
 
-        for (const struct stream *o = h->head.next; !wanted && o != &h->head; o = o->next)
+        for (const struct stream *o = TAILQ_FIRST(&h->streams); !wanted && o;
+             o = TAILQ_NEXT(o, link))
             wanted = subscription_find_argument(o->subscriptions, SUBSCRIPTION_TASK, task.argument,
                                                 &same);
         if (!wanted)
@@ -109,12 +109,12 @@ void stream_holder_unsubscribe(struct stream_holder *h, const struct stream *s) 
 /* Each stream has its own beginning of the notification; what follows, the text of the update, is
  * the same for all. */
 static void send_update(struct stream_holder *h, const struct subscription *update) {
-    for (struct stream *s = h->head.next, *next; s != &h->head; s = next) {
+    for (struct stream *s = TAILQ_FIRST(&h->streams), *next; s; s = next) {
         struct subscription own;
         size_t len;
         char *all;
 
-        next = s->next;
+        next = TAILQ_NEXT(s, link);
         if (!subscription_find_argument(s->subscriptions, SUBSCRIPTION_TASK, update->argument,
                                         &own))
             continue;

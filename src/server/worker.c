@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -21,10 +20,10 @@
 #include "web/fcgi.h"
 
 #define UPKEEP_MS 30000 /* app_upkeep about this often */
-#define ARENA_MAX                                                                                  \
-    (384UL << 20)      /* a request's memory, besides copies of its body: the longest              \
-                          resource has 16 MiB, and 96 if all of it is escaped */
-#define ARENA_BODIES 8 /* so many copies */
+/* A request's memory, besides so many copies of its body: the longest resource has 16 MiB, and 96
+ * if all of it is escaped. */
+#define ARENA_MAX (384UL << 20)
+#define ARENA_BODIES 8
 #define TRIM_EVERY 64  /* small requests: memory_trim costs as much as some of them */
 #define WAITED_MS 1000 /* it is not checked whether a client that waited less is connected */
 #define PARKED_LOOK_MS 20

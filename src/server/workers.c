@@ -97,8 +97,7 @@ bool workers_spawn(struct master *m, const struct generation *g) {
     return true;
 }
 
-/* Exponential back-off: a fault that ends every worker at its start must not cause endless forks.
- */
+/* Exponential back-off: a fault that ends each worker at its start must not cause endless forks. */
 static void delay_respawn(const struct server_timing *t, struct generation *g, int64_t started_ms,
                           int64_t now) {
     int64_t last = g->failed_ms;

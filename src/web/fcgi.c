@@ -1,6 +1,5 @@
 #include "web/fcgi.h"
 
-#include <errno.h>
 #include <fastcgi.h>
 #include <fcgiapp.h>
 #include <unistd.h>

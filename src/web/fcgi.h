@@ -5,7 +5,6 @@
  * close. The reply is written without it. */
 #pragma once
 
-#include "base/base.h"
 #include "web/reply.h"
 #include "web/request.h"
 

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fastcgi.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,26 +17,17 @@ void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms) {
     c->deadline_ms = clock_monotonic_ms() + total_ms;
 }
 
-/* Waits until the socket can be read or written: 1, or 0 when time is up. */
-static int wait_for(const struct fcgi_conn *c, short events, int64_t until_ms) {
+/* Waits until the socket can be read or written. False: time is up. */
+static bool wait_for(const struct fcgi_conn *c, short events, int64_t until_ms) {
     struct pollfd p = {.fd = c->fd, .events = events};
+    int left, n = 0;
 
-    for (;;) {
-        int64_t remaining = until_ms - clock_monotonic_ms();
-        int n;
-
-        if (remaining <= 0)
-            return 0;
-        n = poll(&p, 1, (int)remaining);
-        if (n > 0)
-            return 1;
+    while (n <= 0 && (left = clock_wait_ms(until_ms, INT_MAX)) > 0) {
+        n = poll(&p, 1, left);
         if (n < 0 && errno != EINTR)
-            return 0;
+            return false;
     }
-}
-
-static int64_t earlier(int64_t a, int64_t b) {
-    return a < b ? a : b;
+    return n > 0;
 }
 
 static ssize_t receive(struct fcgi_conn *c) {
@@ -47,7 +40,7 @@ static ssize_t receive(struct fcgi_conn *c) {
 
 /* Gets at least one more byte into the empty buffer. */
 static enum rc fill(struct fcgi_conn *c, struct err *e) {
-    int64_t until = earlier(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
+    int64_t until = MIN(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
 
     for (;;) {
         ssize_t n;
@@ -74,13 +67,9 @@ static enum rc fill(struct fcgi_conn *c, struct err *e) {
 
 /* Points *p to the next bytes, at least one and at most len: returns how many in *n. */
 static enum rc take(struct fcgi_conn *c, size_t len, unsigned char **p, size_t *n, struct err *e) {
-    if (c->start == c->end) {
-        enum rc rc = fill(c, e);
-
-        if (rc)
-            return rc;
-    }
-    *n = c->end - c->start < len ? c->end - c->start : len;
+    if (c->start == c->end && fill(c, e))
+        return e->code;
+    *n = MIN(c->end - c->start, len);
     *p = c->buf + c->start;
     c->start += *n;
     return OK;
@@ -91,10 +80,9 @@ static enum rc take_all(struct fcgi_conn *c, unsigned char *to, size_t len, stru
     while (len) {
         unsigned char *p;
         size_t n;
-        enum rc rc = take(c, len, &p, &n, e);
 
-        if (rc)
-            return rc;
+        if (take(c, len, &p, &n, e))
+            return e->code;
         if (to) {
             memcpy(to, p, n);
             to += n;
@@ -239,7 +227,7 @@ static enum rc send_until(struct fcgi_conn *c, const void *p, size_t len, int64_
             *sent += (size_t)n;
             silent = clock_monotonic_ms() + c->silence_ms;
         } else if (n < 0 && errno == EAGAIN) {
-            if (!wait_for(c, POLLOUT, earlier(until, silent)))
+            if (!wait_for(c, POLLOUT, MIN(until, silent)))
                 return clock_monotonic_ms() < until ? ERR_MISSING : OK;
         } else if (n >= 0 || errno != EINTR) {
             return ERR_MISSING;

@@ -3,7 +3,6 @@
  * what its handler needs to go on. When something arrives, any worker continues it. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 
 #define PARKED_BYTES_MAX ((size_t)256 << 10) /* of the file; a larger call keeps its worker */

@@ -1,7 +1,6 @@
 /* One HTTP reply, filled by a handler and sent whole; or begun by it and sent piece by piece. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
 
 #define REPLY_HEADERS_MAX 24
@@ -14,7 +13,6 @@ struct audit_notes {
     const char *client, *subject;
 };
 
-struct buf;
 struct parked;
 struct reply;
 

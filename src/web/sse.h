@@ -2,7 +2,6 @@
  * writes and reads their ids. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 
 #define SSE_COMMENT ":\n\n"
@@ -11,8 +10,8 @@
 #define SSE_RETRY_MS 1000 /* after this time a client should come back */
 
 /* The id of an event, as Last-Event-ID brings it back: STREAM.AT or STREAM.AT.NUMBER. AT is
- * hexadecimal and always written with SSE_AT_DIGITS, so that the length of an
- * event is known before AT is. */
+ * hexadecimal and always written with SSE_AT_DIGITS, so that the length of an event is known before
+ * AT is. */
 #define SSE_STREAM_MAX 24
 #define SSE_AT_DIGITS 12
 #define SSE_UNNUMBERED (-1)

@@ -4,7 +4,6 @@
  * about MCP than this. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 
 #define SUBSCRIPTION_BYTES_MAX 32768 /* of the list of one stream */

@@ -41,7 +41,7 @@ static int lowest_free(void) {
 static struct stream_holder *the_holder(void) {
     static struct config_sites none;
     static const struct site_set sites = {.config = &none};
-    static struct stream_holder h = {.head = {.next = &h.head, .prev = &h.head}, .sites = &sites};
+    static struct stream_holder h = {.streams = TAILQ_HEAD_INITIALIZER(h.streams), .sites = &sites};
 
     if (h.board)
         return &h;
