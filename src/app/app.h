@@ -2,7 +2,6 @@
  * processes and no sockets. */
 #pragma once
 
-#include "base/base.h"
 #include "config/sites.h"
 #include "web/reply.h"
 #include "web/request.h"
@@ -29,8 +28,8 @@ void app_share(struct app *app, struct token_memory *shared);
 typedef void call_fn(void *arg, bool begins);
 void app_on_call(struct app *app, call_fn *fn, void *arg);
 
-/* From now on the numbers (site_of_request) of those that are open stand in here, 0 for none:
- * memory that others read. */
+/* From now on `numbers` has those (site_of_request) of the sites that are open, 0 for none: memory
+ * that other processes read. */
 void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]);
 
 /* Which of several sites a request is for, before its body is read. ERR_NOT_FOUND, ERR_MISDIRECTED:
@@ -67,8 +66,7 @@ void app_watch(const struct site_set *sites, int fd);
 struct catalog *app_catalog_load(const struct config *config);
 /* Before a worker is forked: makes what each would otherwise make when it first uses it. */
 void app_catalog_share(struct catalog *c);
-/* As app_update; also ACCESS_FILE may be the path. `quiet`: another process logs what is left out.
- */
+/* As app_update; also ACCESS_FILE may be the path. `quiet`: another process logs what is wrong. */
 void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms, bool quiet);
 void app_catalog_free(struct catalog *c); /* NULL is accepted */
 

@@ -4,8 +4,6 @@
 #include "app/app.h"
 #include "exec/executor.h"
 
-struct json;
-
 struct call_report {
     struct arena *arena;
     const char *tool;

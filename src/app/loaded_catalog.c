@@ -61,8 +61,7 @@ struct catalog *loaded_catalog_check(const struct config *config, FILE *problems
     return c;
 }
 
-/* Is the path that of the kind's directory, or of a file in it? Then *name is the file's, or NULL.
- */
+/* Is the path that of the kind's directory, or of a file in it? *name: the file's, or NULL. */
 static bool concerns(const struct config *config, enum catalog_kind kind, const char *path,
                      const char **name) {
     char dir[SUBSCRIPTION_PATH_MAX];

@@ -28,7 +28,6 @@
 #include "store/stores.h"
 #include "store/tasks.h"
 
-#define UPKEEP_EVERY_MS 30000
 #define UNREPORTED_MS 1000 /* a change that is older is reported, or not seen */
 #define SITE_ARENA_MAX (1 << 20)
 #define IDP_SLOW_MS 2000
@@ -216,7 +215,6 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
     load_all(&s->site);
     if (!s->mcp.catalog)
         s->mcp.catalog = app_catalog_load(c);
-    s->upkeep_ms = clock_monotonic_ms();
     return OK;
 }
 
@@ -269,11 +267,7 @@ void loaded_site_update_catalog(struct loaded_site *s, const char *path, int64_t
 
 void loaded_site_upkeep(struct loaded_site *s) {
     const struct site *site = &s->site;
-    int64_t now_ms = clock_monotonic_ms();
 
-    if (now_ms - s->upkeep_ms < UPKEEP_EVERY_MS)
-        return;
-    s->upkeep_ms = now_ms;
     /* The stream holder reports a change soon; this is for one that it cannot see. */
     loaded_site_update_catalog(s, NULL, clock_realtime_ms() - UNREPORTED_MS);
     if (s->oauth.sessions)

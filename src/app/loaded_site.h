@@ -3,7 +3,6 @@
 
 #include "app/app.h"
 #include "app/audit.h"
-#include "base/base.h"
 #include "config/sites.h"
 #include "idp/idp.h"
 #include "mcp/call.h"
@@ -21,7 +20,6 @@ struct loaded_site {
     struct audit audit;
     struct catalog *shared_catalog; /* the one that the master has loaded; NULL: our own */
     unsigned metrics;               /* config_site's */
-    int64_t upkeep_ms;              /* monotonic: when it was last done */
 };
 
 /* Both are borrowed; nothing of the site is opened yet. catalog: as for app_new. */
@@ -34,7 +32,7 @@ void loaded_site_close(struct loaded_site *s);
 
 /* As app_update. */
 void loaded_site_update_catalog(struct loaded_site *s, const char *path, int64_t at_ms);
-/* Sweeps what has expired, and looks for changed manifests; every UPKEEP_EVERY_MS. */
+/* Sweeps what has expired, and looks for changed manifests: app_upkeep. */
 void loaded_site_upkeep(struct loaded_site *s);
 
 /* Reads what a site reads from the folders and files that an admin writes. Writes a line to

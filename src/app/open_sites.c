@@ -9,17 +9,17 @@
 #define RETRY_MS 1000
 #define SITE_DESCRIPTORS 64 /* its own, and those of a request: OPEN_SITES_MAX */
 
-/* Puts a number in the place of another one; 0: that of none. */
-static void note(const struct app *app, uint32_t before, uint32_t now) {
-    for (unsigned i = 0; app->noted && i < OPEN_SITES_MAX; i++)
-        if (app->noted[i] == before) {
-            app->noted[i] = now;
+/* Puts a number in the place of another one; 0: that of no site. */
+static void replace_number(const struct app *app, uint32_t before, uint32_t now) {
+    for (unsigned i = 0; app->numbers && i < OPEN_SITES_MAX; i++)
+        if (app->numbers[i] == before) {
+            app->numbers[i] = now;
             return;
         }
 }
 
 static void close_site(struct app *app, struct open_site *s) {
-    note(app, app->set->config->all[s - app->all].number, 0);
+    replace_number(app, app->set->config->all[s - app->all].number, 0);
     loaded_site_close(s->site);
     free(s->site);
     *s = (struct open_site){0};
@@ -36,14 +36,14 @@ void app_on_call(struct app *app, call_fn *fn, void *arg) {
         }
 }
 
-static void close_least_used(struct app *app) {
-    struct open_site *least = NULL;
+static void close_least_recently_used(struct app *app) {
+    struct open_site *oldest = NULL;
 
     for (size_t i = 0; i < app->set->config->count; i++)
-        if (app->all[i].site && (!least || app->all[i].used_ms < least->used_ms))
-            least = &app->all[i];
-    if (least)
-        close_site(app, least);
+        if (app->all[i].site && (!oldest || app->all[i].used_ms < oldest->used_ms))
+            oldest = &app->all[i];
+    if (oldest)
+        close_site(app, oldest);
 }
 
 /* Could a site be opened and used? The lowest free descriptor says how many are in use. */
@@ -84,7 +84,7 @@ static enum rc open_site(struct app *app, size_t i, struct err *e) {
     if (make_state_dir(c, e))
         return e->code;
     while (app->count == OPEN_SITES_MAX || (app->count && !has_descriptors()))
-        close_least_used(app);
+        close_least_recently_used(app);
     site = xcalloc(1, sizeof *site);
     loaded_site_init(site, &app->set->config->all[i], app->catalog);
     if (loaded_site_open(site, e)) {
@@ -98,7 +98,7 @@ static enum rc open_site(struct app *app, size_t i, struct err *e) {
     site->mcp.on_call_arg = app->on_call_arg;
     app->all[i].site = site;
     app->count++;
-    note(app, 0, app->set->config->all[i].number);
+    replace_number(app, 0, app->set->config->all[i].number);
     app->set->opened[i] = true;
     return OK;
 }
@@ -148,7 +148,7 @@ void app_free(struct app *app) {
 }
 
 void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
-    app->noted = numbers;
+    app->numbers = numbers;
 }
 
 struct token_memory *app_shared_new(void) {

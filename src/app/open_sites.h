@@ -18,7 +18,7 @@ struct app {
     struct catalog *catalog;      /* of the one site; NULL: each has its own */
     struct token_memory *tokens;  /* that all workers share; NULL: none */
     size_t count;                 /* that are open */
-    _Atomic uint32_t *noted;      /* as app_note_open; NULL: nobody asks */
+    _Atomic uint32_t *numbers;    /* app_note_open: of these; NULL: nobody asks */
     call_fn *on_call;
     void *on_call_arg;
 };

@@ -1,9 +1,7 @@
 #include "app/request_filters.h"
 
-#include <string.h>
 #include <strings.h>
 
-#include "base/base.h"
 #include "base/url.h"
 #include "config/config.h"
 #include "mcp/bearer_auth.h"

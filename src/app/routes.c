@@ -1,7 +1,6 @@
 #include "app/routes.h"
 
 #include "app/server_page.h"
-#include "base/base.h"
 #include "exec/server_identity.h"
 #include "mcp/endpoint.h"
 #include "mcp/session.h"

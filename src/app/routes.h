@@ -3,7 +3,6 @@
 
 #include "config/config.h"
 #include "site/exchange.h"
-#include <stdbool.h>
 
 /* The form of an error. */
 enum error_style {
