@@ -2,7 +2,6 @@
 #pragma once
 
 #include "aws/credentials_source.h"
-#include "base/base.h"
 #include "net/http.h"
 
 /* The longest that one aws_credentials_get takes, whatever the deadline. */

@@ -4,7 +4,6 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <strings.h>
 
 #include "base/text.h"
@@ -188,7 +187,6 @@ static enum rc imds_fetch(const struct aws_fetch *f, struct aws_credentials *out
 }
 
 /* EC2 accepts credentials for a while beyond their end when it could not give newer ones in time,
- * and AWS's SDKs use them on ("static stability"): an outage of the metadata service stops nothing.
- */
+ * and AWS's SDKs use them on ("static stability"): an outage of the service does no harm. */
 const struct aws_source aws_source_imds = {"EC2 instance metadata", imds_is_configured, imds_fetch,
                                            false, true};

@@ -1,7 +1,6 @@
 /* Private part of credentials_source.h: credentials that settings name: keys in the environment or
  * in a profile of the shared files, or a token that is exchanged for them. */
 #include "aws/credentials_source.h"
-#include "base/base.h"
 
 #include "aws/endpoint.h"
 #include "aws/xml.h"

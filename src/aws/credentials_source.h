@@ -4,7 +4,6 @@
 #pragma once
 
 #include "aws/profile.h"
-#include "base/base.h"
 #include "net/http.h"
 
 #define AWS_ANSWER_MAX ((size_t)65536) /* bytes that a source may answer */

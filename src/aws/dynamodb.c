@@ -5,7 +5,6 @@
 
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
-#include "base/base.h"
 #include "metrics/metrics.h"
 
 #define ARENA_MAX 65536 /* what lives as long as the client: endpoint, region */

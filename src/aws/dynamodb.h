@@ -58,6 +58,5 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb
 const char *dynamodb_url(const struct dynamodb *d);
 struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d); /* borrowed */
 
-/* CRC-32 as in IEEE 802.3 and zip: what DynamoDB sends of each body in x-amz-crc32. For tests too.
- */
+/* CRC-32 as in IEEE 802.3 and zip: DynamoDB sends it of each body in x-amz-crc32. For tests too. */
 uint32_t dynamodb_crc32(const void *data, size_t len);

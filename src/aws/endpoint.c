@@ -1,8 +1,6 @@
-/* "Service-specific endpoints" and "Dual-stack and FIPS endpoints" in
- * the AWS SDKs and Tools Reference Guide; the partitions are those of AWS's partitions.json. */
+/* "Service-specific endpoints" and "Dual-stack and FIPS endpoints" in the AWS SDKs and Tools
+ * Reference Guide; the partitions are those of AWS's partitions.json. */
 #include "aws/endpoint.h"
-
-#include <string.h>
 
 #include "base/url.h"
 

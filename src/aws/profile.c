@@ -223,14 +223,11 @@ enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_
                                     config = {"AWS_CONFIG_FILE", ".aws/config"};
     const char *name = aws_env_get(env, "AWS_PROFILE");
 
-    *out = (struct aws_profile){
-        .arena = a, .env = env, .name = name ? name : "default", .is_named = name != NULL};
+    *out = (struct aws_profile){.arena = a, .env = env, .name = name ? name : "default"};
     if (load_file(a, env, &credentials, &out->credentials, e) ||
         load_file(a, env, &config, &out->config, e))
         return e->code;
-    out->exists =
-        find(out->credentials, out->name, false, "") || find(out->config, out->name, true, "");
-    if (out->is_named && !out->exists)
+    if (name && !find(out->credentials, name, false, "") && !find(out->config, name, true, ""))
         return err_set(e, ERR_MISCONFIGURED,
                        "AWS_PROFILE names %.64s, which is in neither the shared credentials file "
                        "nor the shared config file",

@@ -33,9 +33,7 @@ enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_
 struct aws_profile {
     struct arena *arena;
     const struct aws_env *env;
-    const char *name;
-    bool is_named; /* by AWS_PROFILE; otherwise it is `default` */
-    bool exists;
+    const char *name;                          /* of AWS_PROFILE, or "default" */
     struct aws_ini_line *credentials, *config; /* the first of each; NULL: none */
 };
 /* Reads both files. Files that are not there are empty. ERR_MISCONFIGURED if one that is named
@@ -54,6 +52,5 @@ const char *aws_setting(const struct aws_profile *p, const char *variable, const
 enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, const char *key,
                          bool *out, struct err *e) MUST_USE;
 
-/* A whole file as text. ERR_MISSING if it is not there or may not be read, ERR_TOO_LARGE.
- */
+/* A whole file as text. ERR_MISSING if it is not there or may not be read, ERR_TOO_LARGE. */
 enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err *e) MUST_USE;

@@ -45,9 +45,9 @@ static void try_profile(struct arena *a, const uint8_t *data, size_t size) {
         MUST(e.code == ERR_MISCONFIGURED && *e.text && is_plain_line(e.text, strlen(e.text)));
         return;
     }
-    MUST(!profile.is_named && !strcmp(profile.name, "default"));
+    MUST(!strcmp(profile.name, "default"));
     id = aws_profile_get(&profile, "aws_access_key_id");
-    MUST(!id || (*id && profile.exists));
+    MUST(!id || *id);
     if (aws_endpoint(a, &(struct aws_lookup){&env, "eu-west-1", "dynamodb"}, &endpoint, &e))
         MUST(e.code == ERR_MISCONFIGURED && *e.text);
     else
