@@ -5,7 +5,6 @@
 
 #include <stdatomic.h>
 
-#include "crypto/digest.h"
 #include "shared/state_file.h"
 
 #define SETS 2048

@@ -2,7 +2,6 @@
  * workers of this host map. A lookup costs an fstat, and a hash while any token is revoked. */
 #pragma once
 
-#include "base/base.h"
 #include "crypto/digest.h"
 
 struct revoked;

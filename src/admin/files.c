@@ -126,8 +126,7 @@ static bool make_tools_dir(const char *path, const char *user) {
     fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fchmod(fd, FOLDER_MODE) || (p && !geteuid() && fchown(fd, p->pw_uid, p->pw_gid)))
         (void)failed(path);
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
     return true;
 }
 

@@ -3,11 +3,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"

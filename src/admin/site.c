@@ -1,7 +1,6 @@
 #include "admin/site.h"
 
 #include <getopt.h>
-#include <stdio.h>
 
 #include "base/text.h"
 

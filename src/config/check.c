@@ -1,7 +1,6 @@
 /* Private part of config.h: what each value must be, and all of them together. */
 #include <pwd.h>
 #include <regex.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 

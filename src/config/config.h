@@ -20,8 +20,7 @@ enum endpoint_group {
 #define SESSION_STORE_CHOICE(name, word) SESSION_STORE_##name,
 enum session_store_choice { SESSION_STORES(SESSION_STORE_CHOICE) };
 
-/* REQUIRE_AUDIENCE: AUDIENCE_AUTO is yes if another site of this daemon has one of its app clients.
- */
+/* REQUIRE_AUDIENCE: AUDIENCE_AUTO is yes if another site of the daemon has one of its clients. */
 #define AUDIENCES(each) each(AUTO, auto) each(YES, yes) each(NO, no)
 #define AUDIENCE_CHOICE(name, word) AUDIENCE_##name,
 enum require_audience { AUDIENCES(AUDIENCE_CHOICE) };
@@ -35,8 +34,7 @@ enum audit_event { AUDIT_LOGINS = 1 << 0, AUDIT_CALLS = 1 << 1 };
 #define AUDIT_ARGUMENTS_CHOICE(name, word) AUDIT_ARGUMENTS_##name,
 enum audit_arguments { AUDIT_ARGUMENTS(AUDIT_ARGUMENTS_CHOICE) };
 
-/* All strings are owned by the configuration and never NULL; an optional one that is absent is "".
- */
+/* It owns all its strings. None is NULL; an optional one that is absent is "". */
 struct config {
     struct arena *arena; /* NULL: it is one block of memory, see config_free */
     unsigned references; /* of such a block */
@@ -49,8 +47,8 @@ struct config {
         const char *client_ids, *machine_client_ids;
         const char *authorize_url, *token_url, *jwks_url;
         const char *revoke_url; /* "": it has none */
-        const char
-            *logout_url; /* derived; "": a login with another account is asked for by prompt */
+        /* Derived; "": a login with another account is asked for by prompt. */
+        const char *logout_url;
     } idp;
     const char *aws_region; /* of the user pool, and of DynamoDB unless AWS's settings name one */
     const char *cognito_user_pool_id, *cognito_domain;
@@ -63,8 +61,8 @@ struct config {
     const char *allowed_origins;     /* space separated origins, or * */
     /* How the server introduces itself to clients and users; "" for what it leaves out. */
     struct config_server {
-        const char *name, *title,
-            *icons; /* icons: one address, or one for light and one for dark */
+        const char *name, *title;
+        const char *icons; /* one address, or one for light and one for dark */
         const char *website, *documentation, *policy, *terms;
         const char *instructions_file;
         const char *label; /* derived, as what follows: the title, or else the name */

@@ -1,8 +1,6 @@
 /* Private part of config.h: what its files share while a configuration is read. */
 #pragma once
 
-#include <stdio.h>
-
 #include "base/url.h"
 
 struct config;

@@ -52,8 +52,7 @@ static const struct quotes *opened_by(const char *text) {
     return NULL;
 }
 
-/* The value without quotes and comment. *fault: why it cannot be told; then it is the likely one.
- */
+/* The value without quotes and comment. *fault: why that is not sure; it is then the likely one. */
 static char *plain_value(char *text, const char **fault) {
     const struct quotes *q;
     char *value = trim(text), *close, *rest;

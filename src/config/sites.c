@@ -31,7 +31,7 @@ static const size_t derived[] = {
 };
 #define DERIVED_COUNT (sizeof derived / sizeof *derived)
 
-/* The i-th string of a configuration; NULL: that key is no string. The last i is string_count. */
+/* The i-th string of a configuration; NULL: that key is no string. */
 static const char **string_of(struct config *c, size_t i) {
     if (i < DERIVED_COUNT)
         return (const char **)(void *)((char *)c + derived[i]);
@@ -100,7 +100,7 @@ size_t config_sites_find(const struct config_sites *s, const char *name) {
     return i < s->count && !strcmp(site_name(s->all, i), name) ? i : s->count;
 }
 
-/* Whether it was reused or not, the previous set keeps its own reference. */
+/* The same site for another set; each has its own reference to the configuration. */
 static struct config_site share(const struct config_site *site) {
     struct config_site shared = *site;
 

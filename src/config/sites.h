@@ -15,8 +15,7 @@
 #define SITE_OFF_END SITE_FILE_END ".disabled" /* of one that is switched off: it is not read */
 
 struct dirent;
-int config_is_site_file(
-    const struct dirent *entry); /* for scandir(3): of SITES_DIR, also an off one */
+int config_is_site_file(const struct dirent *entry); /* for scandir(3); also an off one */
 /* May a site have this name? */
 bool config_is_site_name(const char *name);
 

@@ -61,8 +61,8 @@ struct jws {
  * these are not three parts in base64url, or the header asks for what we do not do. */
 enum rc jws_read(struct arena *a, const struct jws_kind *kind, const char *text, struct jws *out,
                  struct err *e) MUST_USE;
-/* The payload; NULL if it is not a JSON object. *text: as it was signed, in
- * the arena; text may be NULL. */
+/* The payload; NULL if it is not a JSON object. *text: as it was signed, in the arena; text may be
+ * NULL. */
 const struct json *jws_claims(struct arena *a, const struct jws *jws, const char **text);
 /* Is the signature that of this key? */
 bool jws_verifies(const struct jws *jws, const struct jwk *key);

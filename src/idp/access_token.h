@@ -1,7 +1,6 @@
 /* Access tokens of the identity provider: signed JWTs (RFC 7515, RFC 7519, RFC 9068). */
 #pragma once
 
-#include "base/base.h"
 #include "crypto/jose.h"
 #include "idp/provider.h"
 

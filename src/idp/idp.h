@@ -1,7 +1,6 @@
 /* The identity provider that logs users in: as one site uses it. */
 #pragma once
 
-#include "base/base.h"
 #include "config/config.h"
 #include "idp/access_token.h"
 #include "idp/provider.h"
@@ -98,9 +97,9 @@ enum rc idp_revoke(struct idp *idp, struct arena *a, const char *refresh_token,
 #define IDP_REASON_MAX 200
 const char *idp_reason(struct arena *a, const char *text);
 
-/* Before and after a call of these endpoints. Three quarters of the workers may
- * wait for it at once, one quarter while it does not answer. ERR_UPSTREAM if that many do, so that
- * the other workers serve what does not need it. */
+/* Before and after a call of these endpoints. Three quarters of the workers may wait for it at
+ * once, one quarter while it does not answer. ERR_UPSTREAM if that many do, so that the other
+ * workers serve what does not need it. */
 enum rc idp_wait_begin(struct idp *idp, struct err *e) MUST_USE;
 void idp_wait_end(struct idp *idp);
 

@@ -2,7 +2,6 @@
  * fetched rarely. */
 #pragma once
 
-#include "base/base.h"
 #include "crypto/jose.h"
 #include "net/http.h"
 

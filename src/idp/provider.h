@@ -4,7 +4,6 @@
  * OpenID Connect say for all of them is in the other files of this room. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
 
 struct config;

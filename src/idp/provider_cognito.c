@@ -119,8 +119,7 @@ static const char *login_origin(const struct config *c) {
 
 /* "Amazon Cognito endpoints and quotas" in the AWS General Reference. Revocation is beside the
  * token endpoint, and "the managed login sign-out endpoint: /logout", which goes on to the login
- * form with the parameters of /oauth2/authorize, beside that; another provider's are not guessed.
- */
+ * form with the parameters of /oauth2/authorize, beside that; other providers' are not guessed. */
 static void derive(struct config *c) {
     const char *china = strncmp(c->aws_region, "cn-", 3) ? "" : ".cn", *origin = login_origin(c);
     struct arena *a = c->arena;

@@ -322,8 +322,7 @@ uint64_t metrics_value(enum metric m, unsigned a, unsigned b) {
 
 /* ---- sites ---- */
 
-/* Names come in the order in which they came before, so each is searched for behind the last one.
- */
+/* Names come in the order in which they came before, so each is searched for behind the last. */
 unsigned metrics_site(const char *name) {
     const unsigned used = shm.sites ? shm.sites->used : 0;
 

@@ -97,11 +97,10 @@ static inline void metrics_count2(enum metric m, unsigned label, unsigned second
     metrics_add(m, label, second, 1);
 }
 void metrics_time(enum metric m, unsigned label, uint64_t us);
-void metrics_gauge(enum metric m, unsigned label,
-                   uint64_t value); /* one process only, but of a site */
+/* By one process only, except of a site. */
+void metrics_gauge(enum metric m, unsigned label, uint64_t value);
 
-/* ---- sites: each has a number among the metrics, which it keeps as long as the daemon runs ----
- */
+/* ---- sites: each has a number among the metrics as long as the daemon runs ---- */
 
 #define METRIC_SITES_MAX 4096 /* with later ones, all are METRIC_SITE_OTHER */
 #define METRIC_SITE_OTHER 0

@@ -4,7 +4,7 @@
 
 #include "base/base.h"
 
-#define EVENT_TYPE_MAX 63 /* bytes; a longer type is cut off, and so is none that is known */
+#define EVENT_TYPE_MAX 63 /* bytes; a longer type is cut off, and then none that is known */
 #define EVENT_ID_MAX 1023 /* bytes; an event with a longer id has none */
 
 struct event {

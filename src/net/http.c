@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/url.h"
@@ -382,17 +381,11 @@ static void add_certificate(struct buf *b, const struct curl_slist *fields) {
 
 /* Of a handle of its own, so that a connection with an unknown peer serves nothing else. */
 static CURLcode connect_to_look(CURL *h, const char *url, long timeout_ms, char *error_text) {
-    curl_easy_setopt(h, CURLOPT_URL, url);
-    curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h, CURLOPT_PROXY, "");
+    http_handle_set(h, url, timeout_ms, error_text);
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, timeout_ms);
-    curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error_text);
-    curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(h, CURLOPT_CONNECT_ONLY, 1L); /* the handshake, and no request */
     curl_easy_setopt(h, CURLOPT_CERTINFO, 1L);
-    curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L); /* the caller judges it */
-    curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L); /* the caller judges the certificate */
     return curl_easy_perform(h);
 }
 

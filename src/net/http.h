@@ -1,7 +1,6 @@
 /* The HTTP client. The only room that knows curl. Connections are kept alive per worker. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 #include "net/http_reply.h"
 

@@ -98,8 +98,7 @@ static void take_seconds(int64_t *into, const struct directive *d) {
         *into = n;
 }
 
-/* RFC 9111 §4.2.3: the greater of what caches say and of what has passed since the server's clock.
- */
+/* RFC 9111 §4.2.3: the greater of what caches say and what has passed since the server's clock. */
 static int64_t age_of(struct arena *a, const struct http_reply *rp, int64_t date_s, int64_t now_s) {
     const char *age = http_reply_joined_header(a, rp, "age");
     int64_t said_s = age ? read_seconds(age, strcspn(age, ", ")) : 0;

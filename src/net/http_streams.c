@@ -1,7 +1,6 @@
 #include "net/http_streams.h"
 
 #include <curl/curl.h>
-#include <strings.h>
 
 #include "net/http_tls.h"
 

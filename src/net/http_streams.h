@@ -3,7 +3,6 @@
  * others; certificates are checked. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 
 struct http_streams;

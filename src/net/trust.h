@@ -5,7 +5,6 @@
  * certificates have. */
 #pragma once
 
-#include "base/base.h"
 #include "base/file.h"
 
 #define TRUST_FILE_MAX ((size_t)8 << 20) /* bytes of a file of authorities */

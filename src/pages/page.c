@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#include "base/base.h"
 #include "base/builtin_file.h"
 #include "base/file.h"
 #include "base/utf8.h"

@@ -5,7 +5,6 @@
 #include "pages/words.h"
 #include "web/reply.h"
 #include "web/request.h"
-#include <stdio.h>
 
 #define PAGE_FILE_BYTES_MAX 65536
 #define PAGE_BYTES_MAX 262144 /* with its values */
