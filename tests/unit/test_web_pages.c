@@ -206,6 +206,12 @@ static const struct {
     {"src/store/sessions_lmdb.c", "ERR_STORE,"},
     {"src/store/sessions_dynamodb.c", "ERR_STORE,"},
 };
+/* How they are set; code: that which is not among the arguments. */
+static const struct {
+    const char *name, *code;
+} calls[] = {{"err_set(", NULL},
+             {"invalid_request(", "ERR_INVALID_REQUEST,"},
+             {"invalid_client(", "ERR_INVALID_CLIENT,"}};
 /* What is set there too, begins so, and is shown to admins only. */
 static const char *const for_admins[] = {
     "STATE_DIR 7 must be a folder", "client_id is missing or too long",
@@ -245,25 +251,34 @@ static bool is_for_admins(const char *message) {
     return false;
 }
 
+/* Returns how many reasons this source sets by this call. */
+static size_t check_reasons(struct arena *a, size_t source, size_t call) {
+    const char *path = sources[source].path, *wanted = sources[source].code;
+    size_t found = 0;
+
+    for (const char *p = read_source(a, path); (p = strstr(p, calls[call].name));) {
+        const char *message, *code;
+
+        p += strlen(calls[call].name);
+        code = calls[call].code ? calls[call].code : strstr(p, "ERR_");
+        message = message_at(a, p);
+        if (!strcmp(message, "7") || is_for_admins(message) ||
+            (wanted && strncmp(code, wanted, strlen(wanted)) != 0))
+            continue;
+        found++;
+        if (!language_reason(a, &languages()[1], message))
+            fail_msg("%s: a page can show \"%s\": add it in Japanese to share/words/ja", path,
+                     message);
+    }
+    return found;
+}
+
 static void every_reason_that_a_page_shows_is_there_in_japanese(void **state) {
     size_t found = 0;
 
-    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-        const char *text = read_source(*state, sources[i].path);
-
-        for (const char *p = text; (p = strstr(p, "err_set("));) {
-            const char *message, *code = strstr(p += 8, "ERR_");
-
-            message = message_at(*state, p);
-            if (!strcmp(message, "7") || is_for_admins(message) ||
-                (sources[i].code && strncmp(code, sources[i].code, strlen(sources[i].code)) != 0))
-                continue;
-            found++;
-            if (!language_reason(*state, &languages()[1], message))
-                fail_msg("%s: a page can show \"%s\": add it in Japanese to share/words/ja",
-                         sources[i].path, message);
-        }
-    }
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        for (size_t n = 0; n < sizeof calls / sizeof *calls; n++)
+            found += check_reasons(*state, i, n);
     assert_true(found > 60);
 }
 
