@@ -121,6 +121,15 @@ static inline struct json *json_new_member(struct arena *a, const char *key, str
     json_put(object, key, v);
     return object;
 }
+/* The member; anything but an object is replaced by a new one. */
+static inline struct json *json_ensure_object(struct arena *a, struct json *object,
+                                              const char *key) {
+    struct json *v = json_get(object, key);
+
+    if (!json_is_object(v))
+        json_put(object, key, v = json_new_object(a));
+    return v;
+}
 void json_put_int(struct json *object, const char *key, int64_t n);
 void json_put_bool(struct json *object, const char *key, bool b);
 void json_del(struct json *object, const char *key);

@@ -1,10 +1,10 @@
-/* Who asks for an entry of the catalog. */
+/* Who asks for an entry of the catalog. The functions are in access.c. */
 #pragma once
 
 #include "base/base.h"
 #include "base/json.h"
 
-/* Who asks, as the token says. */
+/* As the token says. */
 struct caller {
     const char *sub, *username, *client_id;
     const char *scopes; /* with spaces between */
@@ -14,8 +14,7 @@ struct caller {
     struct json *parsed_groups, *parsed_claims; /* NULL: not needed yet */
 };
 
-/* Both read what the token says when it is first needed. What cannot be read is as if it were not
- * there. */
+/* Both parse what the token says when it is first needed. What is no JSON counts as empty. */
 const struct json *caller_claims(struct caller *caller); /* an object */
 /* In one of these, with spaces between? */
 bool caller_is_in_group(struct caller *caller, const char *groups);

@@ -29,8 +29,8 @@ struct entry {
     const char *file; /* of the manifest; NULL: built in */
     struct access access;
     struct source source;
-    bool is_foreign;                        /* of an MCP server (servers.h), or a skill's */
-    bool is_app;                            /* a tool with a user interface (MCP Apps) */
+    bool is_foreign; /* from no manifest of its own: of an MCP server (servers.h), or a skill's */
+    bool is_app;     /* a tool with a user interface (MCP Apps) */
     struct text definition[PROTOCOL_KINDS]; /* what lists show, by protocol_index() */
 };
 
@@ -45,7 +45,7 @@ struct list {
     const char *member;      /* "tools" */
     const char *server_info; /* of the answer's _meta: an object, as JSON */
     struct entry **entries;  /* in the order of their keys */
-    size_t count, capacity;
+    size_t count;
     size_t restricted;                      /* how many entries not everybody may use */
     size_t apps;                            /* how many have is_app */
     struct text first_page[PROTOCOL_KINDS]; /* p is NULL: it has to be made */
@@ -74,8 +74,7 @@ bool list_page(struct list *l, const struct list_query *q, struct arena *a,
 struct text list_one(const struct list *l, const struct entry *entry, const char *member,
                      const struct list_query *q, struct arena *a);
 
-/* ---- the entries of one kind: how they are read from a directory, sorted, listed and found ----
- */
+/* ---- the entries of one kind: how they are read from a directory, listed and found ---- */
 
 #define CATALOG_LISTS_MAX 2       /* of one kind */
 #define CATALOG_ENTRIES_MAX 10000 /* of one kind, with those that are built in */
@@ -103,13 +102,11 @@ struct catalog_kind_info {
      * "run". ERR_INVALID_REQUEST with the reason. */
     enum rc (*read)(const struct manifest *m, struct entry *out);
     /* The same from what an MCP server offers, whose members have the right types: all but access
-     * and source. NULL: servers offer none.
-     * The server checks what it is asked and what it says. ERR_INVALID_REQUEST: clients would
-     * refuse it. */
+     * and source. The server itself checks arguments and results. NULL: servers offer none.
+     * ERR_INVALID_REQUEST: clients would refuse it. */
     enum rc (*read_foreign)(const struct manifest *m, struct entry *out);
     void (*add_builtins)(struct catalog_set *set, const struct catalog_sources *sources);
-    /* Writes a line with "warning:" for whatever widely used clients refuse. NULL: no such check.
-     */
+    /* Writes a line with "warning:" for whatever widely used clients refuse. NULL: no check. */
     void (*warn)(const struct entry *entry, const char *where, struct arena *a, FILE *out);
     /* The entry of CATALOG_RESOURCES that comes and goes with this one. NULL: there is none. */
     struct entry *(*resource)(struct entry *entry);
@@ -145,7 +142,7 @@ struct catalog_set {
     size_t count;                         /* of entries */
     struct list lists[CATALOG_LISTS_MAX]; /* each entry is in one of them */
     struct manifest_file **files;         /* sorted by name */
-    size_t file_count, file_capacity;
+    size_t file_count;
     char *real_dir;             /* the directory when it was last read; NULL: it could not be */
     int dir_errno;              /* why not */
     struct access_rules *rules; /* of the catalog; NULL: none */
@@ -201,8 +198,8 @@ unsigned catalog_load(struct catalog *c, enum catalog_kind kind, FILE *problems)
 void catalog_update(struct catalog *c, enum catalog_kind kind, const char *name, int64_t at_ms,
                     FILE *problems);
 /* Reads ACCESS_FILE if it is not as it was read. If it is wrong, `problems` gets a line for each
- * fault, the rules from before stay in force, and without any everything is denied. False: wrong.
- */
+ * fault; the rules from before stay in force, or if there are none everything is denied. False: it
+ * is wrong. */
 bool catalog_update_rules(struct catalog *c, FILE *problems);
 /* Writes a line for each rule that is about no tool or prompt. */
 void catalog_warn_rules(const struct catalog *c, FILE *out);

@@ -4,7 +4,6 @@
 #include "base/encode.h"
 
 #define CURSOR_PREFIX "after:"
-#define LIST_CAPACITY_FIRST 16
 #define PAGE_ENDS_MAX ((size_t)1 << 20) /* bytes of what is before and behind the entries */
 
 /* ---- entries ---- */
@@ -33,10 +32,7 @@ struct entry *list_find(const struct list *l, const char *key) {
 void list_add(struct list *l, struct entry *entry) {
     size_t i = find_place(l, entry->key);
 
-    if (l->count == l->capacity) {
-        l->capacity = l->capacity ? 2 * l->capacity : LIST_CAPACITY_FIRST;
-        l->entries = xrealloc(l->entries, l->capacity * sizeof *l->entries);
-    }
+    l->entries = xrealloc(l->entries, (l->count + 1) * sizeof *l->entries);
     memmove(l->entries + i + 1, l->entries + i, (l->count++ - i) * sizeof *l->entries);
     l->entries[i] = entry;
     l->restricted += access_is_restricted(&entry->access);

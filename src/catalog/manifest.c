@@ -11,10 +11,6 @@ enum rc manifest_open(struct manifest *m) {
     return rc;
 }
 
-enum rc manifest_error(const struct manifest *m, const char *member, const char *what) {
-    return manifest_errorf(m, "%s %s", member, what);
-}
-
 enum rc manifest_check_members(const struct manifest *m, const struct json *object,
                                const char *const *names, const char *where) {
     struct json_member member = json_first(object);
@@ -28,6 +24,20 @@ enum rc manifest_check_members(const struct manifest *m, const struct json *obje
     return manifest_errorf(m, "unknown member \"%s\"%s%s%s%s",
                            text_quotable(m->scratch, member.key), where,
                            meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+}
+
+const char **manifest_strings(const struct manifest *m, const struct json *array, size_t max) {
+    const size_t n = json_len(array);
+    const char **list = arena_alloc(m->keep, (n + 1) * sizeof *list);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *s = json_str(json_at(array, i));
+
+        if (!s)
+            return NULL;
+        list[i] = arena_strdup(m->keep, s);
+    }
+    return json_is_array(array) && n <= max ? list : NULL;
 }
 
 /* "Tool Names" */

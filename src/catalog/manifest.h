@@ -37,8 +37,8 @@ struct manifest {
 
 /* Reads m->file in m->dir: fills v. */
 enum rc manifest_open(struct manifest *m) MUST_USE;
-enum rc manifest_error(const struct manifest *m, const char *member, const char *what);
 #define manifest_errorf(m, ...) err_set((m)->e, ERR_INVALID_REQUEST, __VA_ARGS__)
+#define manifest_error(m, member, what) manifest_errorf(m, "%s %s", member, what)
 /* Checks that the object has only these members, in an array that NULL ends. `where` is the end of
  * the error's sentence, such as " in run". */
 enum rc manifest_check_members(const struct manifest *m, const struct json *object,
@@ -51,6 +51,8 @@ enum rc manifest_check_types(const struct manifest *m) MUST_USE;
 /* An optional member, whose name is the last one of `path`: without it, false. */
 enum rc manifest_read_bool(const struct manifest *m, const struct json *object, const char *path,
                            bool *out) MUST_USE;
+/* A list of the array's strings, which NULL ends. NULL: it is no array of at most `max` strings. */
+const char **manifest_strings(const struct manifest *m, const struct json *array, size_t max);
 bool manifest_is_name(const char *s);
 /* An optional integer of "run". */
 struct manifest_limit {

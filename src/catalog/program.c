@@ -142,18 +142,8 @@ static enum rc find_file(const struct program_members *p, struct program *out) {
 }
 
 static enum rc read_command(const struct program_members *p, struct program *out) {
-    const struct json *command = json_get(p->object, "command");
-    size_t n = json_len(command);
-    bool ok = n && n <= PROGRAM_ARGS_MAX;
-
-    out->argv = arena_alloc(p->m->keep, (ok ? n + 1 : 1) * sizeof *out->argv);
-    for (size_t i = 0; ok && i < n; i++) {
-        const char *word = json_str(json_at(command, i));
-
-        ok = word && (i || *word);
-        out->argv[i] = ok ? arena_strdup(p->m->keep, word) : NULL;
-    }
-    if (!ok)
+    out->argv = manifest_strings(p->m, json_get(p->object, "command"), PROGRAM_ARGS_MAX);
+    if (!out->argv || !*out->argv || !**out->argv)
         return program_errorf(p, ".command must be an array of 1 to %d strings", PROGRAM_ARGS_MAX);
     out->dir = arena_strdup(p->m->keep, p->m->dir);
     return find_file(p, out);

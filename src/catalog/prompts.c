@@ -9,9 +9,8 @@
 bool prompt_messages_are_valid(const struct json *messages) {
     for (size_t i = 0; i < json_len(messages); i++) {
         const struct json *message = json_at(messages, i);
-        const char *role = json_get_str(message, "role");
 
-        if (!role || (strcmp(role, "user") != 0 && strcmp(role, "assistant") != 0) ||
+        if ((!json_get_is(message, "role", "user") && !json_get_is(message, "role", "assistant")) ||
             !json_get_str(json_get(message, "content"), "type"))
             return false;
     }

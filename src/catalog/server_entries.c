@@ -39,8 +39,7 @@ bool server_denies_uri(const struct server *s, struct arena *a, const char *uri)
 /* We wait for a server's task, and know no tasks of 2025-11-25: clients see a tool as others. */
 static bool take_task_support(struct json *tool) {
     struct json *execution = json_get(tool, "execution");
-    const char *support = json_get_str(execution, "taskSupport");
-    const bool is_required = support && !strcmp(support, "required");
+    const bool is_required = json_get_is(execution, "taskSupport", "required");
 
     json_del(execution, "taskSupport");
     if (json_has(tool, "execution") && !json_size(execution))

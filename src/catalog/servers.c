@@ -19,23 +19,11 @@ struct loaded_server {
 /* ---- the manifest ---- */
 
 static enum rc read_names(const struct manifest *m, const char *member, const char ***out) {
-    const struct json *list = json_get(m->v, member);
-    const size_t n = json_len(list);
-
     *out = NULL;
     if (!json_has(m->v, member))
         return OK;
-    if (!json_is_array(list) || n > SERVER_NAMES_MAX)
-        return manifest_error(m, member, "must be an array of at most 256 names and URIs");
-    *out = arena_alloc(m->keep, (n + 1) * sizeof **out);
-    for (size_t i = 0; i < n; i++) {
-        const char *name = json_str(json_at(list, i));
-
-        if (!name)
-            return manifest_error(m, member, "must be an array of names and URIs");
-        (*out)[i] = arena_strdup(m->keep, name);
-    }
-    return OK;
+    *out = manifest_strings(m, json_get(m->v, member), SERVER_NAMES_MAX);
+    return *out ? OK : manifest_error(m, member, "must be an array of at most 256 names and URIs");
 }
 
 static enum rc read_prefix(const struct manifest *m, struct server *s) {
@@ -64,19 +52,11 @@ static enum rc read_limits(const struct manifest *m, struct server *s) {
 }
 
 static enum rc read_instances(const struct manifest *m, struct server *s) {
-    static const struct {
-        const char *word;
-        enum program_lifetime lifetime;
-    } words[] = {{"shared", PERSISTENT}, {"user", PERSISTENT_PER_USER}, {"call", RUNS_ONCE}};
-    const char *given = json_get_str(m->v, "instances");
-
-    s->program.lifetime = PERSISTENT;
-    for (size_t i = 0; given && i < sizeof words / sizeof *words; i++)
-        if (!strcmp(given, words[i].word)) {
-            s->program.lifetime = words[i].lifetime;
-            given = NULL;
-        }
-    if (given || (json_has(m->v, "instances") && !json_get_str(m->v, "instances")))
+    s->program.lifetime = json_get_is(m->v, "instances", "user")   ? PERSISTENT_PER_USER
+                          : json_get_is(m->v, "instances", "call") ? RUNS_ONCE
+                                                                   : PERSISTENT;
+    if (json_has(m->v, "instances") && s->program.lifetime == PERSISTENT &&
+        !json_get_is(m->v, "instances", "shared"))
         return manifest_error(m, "instances", "must be \"shared\", \"user\" or \"call\"");
     if (s->program.lifetime == PERSISTENT && json_has(m->v, "max_instances"))
         return manifest_error(m, "max_instances",

@@ -32,8 +32,7 @@ struct server {
     /* Names of tools and prompts, URIs and URI templates; NULL ends each; allow NULL: all. */
     const char **allow, **deny;
     struct program program; /* what is started */
-    /* For whom a process is: all (PERSISTENT), a user, or one call (RUNS_ONCE): program.lifetime.
-     */
+    /* program.lifetime says for whom an instance is: all, a user, or one call (RUNS_ONCE). */
     int64_t instances_max; /* of those of users and calls */
     bool is_address;       /* and no program */
     const char *revision;  /* of MCP, that is asked for; NULL: any */
@@ -88,7 +87,7 @@ struct server_reading {
 };
 
 /* Reads the lists for manifest->keep, and puts what is in them into the catalog's sets: an entry
- * that clients would refuse, or whose name another one has, is left out with a line to `problems`.
+ * that clients would refuse, or whose name is used already, is left out with a line to `problems`.
  */
 void server_entries_add(struct server_entries *out, const struct server_reading *r,
                         const struct json *lists);

@@ -6,7 +6,6 @@
 
 /* ---- files ---- */
 
-#define FILES_CAPACITY_FIRST 64
 #define ANNOUNCED_WITHIN_MS 10000 /* a change, by the stream holder: with room for a busy host */
 #define SCRATCH_BYTES_MAX ((size_t)256 << 20) /* to read one manifest, or the lists of a server */
 /* Of an entry: its texts for both kinds of protocol versions, and what is made of its schemas. */
@@ -40,10 +39,7 @@ static struct manifest_file *add_file(struct catalog_set *set, const char *name)
     size_t i = find_place(set, name);
     struct manifest_file *f = xcalloc(1, sizeof *f);
 
-    if (set->file_count == set->file_capacity) {
-        set->file_capacity = set->file_capacity ? 2 * set->file_capacity : FILES_CAPACITY_FIRST;
-        set->files = xrealloc(set->files, set->file_capacity * sizeof *set->files);
-    }
+    set->files = xrealloc(set->files, (set->file_count + 1) * sizeof *set->files);
     memmove(set->files + i + 1, set->files + i, (set->file_count++ - i) * sizeof(void *));
     f->name = xstrdup(name);
     set->files[i] = f;
@@ -282,14 +278,11 @@ void catalog_set_read(struct catalog_set *set, const struct catalog *c, const ch
 struct names {
     struct arena *arena;
     const char **list;
-    size_t count, capacity;
+    size_t count;
 };
 
 static void names_add(struct names *n, const char *name) {
-    if (n->count == n->capacity) {
-        n->capacity = n->capacity ? 2 * n->capacity : FILES_CAPACITY_FIRST;
-        n->list = xrealloc(n->list, n->capacity * sizeof *n->list);
-    }
+    n->list = xrealloc(n->list, (n->count + 1) * sizeof *n->list);
     n->list[n->count++] = arena_strdup(n->arena, name);
 }
 

@@ -181,10 +181,6 @@ const struct skill_file *skill_files_find(const struct skill_files *files, const
 
 /* ---- changes ---- */
 
-static bool is_later(struct timespec a, struct timespec b) {
-    return a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
-}
-
 /* Whatever changes gets a new time, and so does the folder in which a name comes or goes. */
 static enum rc add_version(struct walk *w, int fd, const char *path, const struct stat *st) {
     struct stat *all = w->arg;
@@ -192,9 +188,9 @@ static enum rc add_version(struct walk *w, int fd, const char *path, const struc
     (void)fd;
     (void)path;
     all->st_size += st->st_size + 1;
-    if (is_later(st->st_mtim, all->st_mtim))
+    if (clock_is_later(st->st_mtim, all->st_mtim))
         all->st_mtim = st->st_mtim;
-    if (is_later(st->st_ctim, all->st_ctim))
+    if (clock_is_later(st->st_ctim, all->st_ctim))
         all->st_ctim = st->st_ctim;
     return OK;
 }

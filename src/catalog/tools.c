@@ -168,11 +168,10 @@ static enum rc compile_schemas(struct arena *keep, const struct json *definition
 
 /* What every tool has, whoever serves it. Its "_meta" stays as it is. */
 static enum rc read_common(const struct manifest *m, struct tool *tool) {
-    const char *type = json_get_str(json_get(m->v, "inputSchema"), "type");
     const char *ui = json_get_str(json_get(json_get(m->v, "_meta"), "ui"), "resourceUri");
     struct scan s = {.arena = m->keep, .out = &tool->headers, .e = m->e, .reachable = true};
 
-    if (!type || strcmp(type, "object") != 0)
+    if (!json_get_is(json_get(m->v, "inputSchema"), "type", "object"))
         return manifest_error(m, "inputSchema", "must be an object with \"type\": \"object\"");
     tool->entry.name = tool->entry.key = arena_strdup(m->keep, json_get_str(m->v, "name"));
     tool->entry.is_app = ui && !strncmp(ui, APP_SCHEME, strlen(APP_SCHEME));
@@ -200,17 +199,14 @@ static enum rc read_definition(const struct manifest *m, struct tool *tool) {
 }
 
 static enum rc read_task(const struct manifest *m, const struct json *run, struct tool *tool) {
-    const char *task = json_get_str(run, "task");
-
-    tool->task = !task                       ? TASK_NEVER
-                 : !strcmp(task, "optional") ? TASK_OPTIONAL
-                 : !strcmp(task, "required") ? TASK_REQUIRED
-                                             : TASK_NEVER;
+    tool->task = json_get_is(run, "task", "optional")   ? TASK_OPTIONAL
+                 : json_get_is(run, "task", "required") ? TASK_REQUIRED
+                                                        : TASK_NEVER;
     if (json_has(run, "task") && tool->task == TASK_NEVER)
         return manifest_error(m, "run.task", "must be \"optional\" or \"required\"");
     if (manifest_read_bool(m, run, "run.task_after_input", &tool->task_after_input))
         return m->e->code;
-    return json_has(run, "task_after_input") && !task
+    return json_has(run, "task_after_input") && tool->task == TASK_NEVER
                ? manifest_error(m, "run.task_after_input", "needs a task")
                : OK;
 }
@@ -232,13 +228,12 @@ static enum rc read_run(const struct manifest *m, const struct json *run, struct
  * type "object", so it is left out there. */
 static void keep_definition(const struct manifest *m, struct tool *tool) {
     struct json *v = m->v;
-    const char *type = json_get_str(json_get(v, "outputSchema"), "type");
 
     json_del(v, "run");
     if (!json_has(json_get(v, "inputSchema"), "properties"))
         json_put(json_get(v, "inputSchema"), "properties", json_new_object(m->scratch));
     tool->entry.definition[protocol_index(PROTOCOL_STATELESS)] = json_as_text(m->keep, v);
-    if (json_has(v, "outputSchema") && (!type || strcmp(type, "object") != 0))
+    if (!json_get_is(json_get(v, "outputSchema"), "type", "object"))
         json_del(v, "outputSchema");
     tool->entry.definition[protocol_index(PROTOCOL_HANDSHAKE)] = json_as_text(m->keep, v);
 }

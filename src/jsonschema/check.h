@@ -72,7 +72,7 @@ void keyword_location(const struct node *n, const char *keyword, char out[SCHEMA
 
 /* Each with its article, in the order of enum type_bit; NULL ends them. */
 extern const char *const type_names[];
-/* The types of a set in words: "a string or null". */
+/* The types of a set in words: "null or a string". */
 #define TYPE_NAMES_MAX 96
 void name_types(unsigned types, char out[TYPE_NAMES_MAX]);
 /* Does pattern i of the keyword match the text, which is at `at`? Takes steps; stops at a limit. */

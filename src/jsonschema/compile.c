@@ -33,7 +33,7 @@ struct node *compile_find(const struct compile *c, const struct json *v) {
 }
 
 static enum rc read_keywords(struct compile *c, struct node *n, const struct json *v) {
-    /* Draft-07 §8.3: adjacent $ref all else is ignored. */
+    /* Draft-07 §8.3: beside $ref all other keywords are ignored. */
     bool only_ref = c->dialect == DRAFT_7 && json_has(v, "$ref");
     enum rc rc = OK;
     size_t count = 0;

@@ -28,8 +28,7 @@ enum rc compile_fail(struct compile *c, const struct node *where, const char *ke
                      const char *fmt, ...) PRINTF_LIKE(4, 5);
 #define keyword_fail(c, k, ...) compile_fail(c, (k)->owner, (k)->kind->name, __VA_ARGS__)
 
-/* ---- keywords.c: the keywords of both dialects, in the order of evaluation; ends with a NULL
- * name.
+/* ---- keywords.c: the keywords of both dialects, in the order of evaluation; a NULL name ends them
  */
 
 extern const struct keyword_kind keyword_kinds[];

@@ -1,5 +1,5 @@
-/* Private part of compile.h: the keywords, and what they may hold. Each
- * parse_… reads one kind of value, and refuses what the meta-schema of the dialect refuses. */
+/* Private part of compile.h: the keywords, and what they may hold. Each parse_… reads one kind of
+ * value, and refuses what the meta-schema of the dialect refuses. */
 
 #include "jsonschema/check.h"
 #include "jsonschema/compile.h"

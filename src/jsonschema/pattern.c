@@ -38,7 +38,7 @@ static pcre2_code *compile(const char *regex, size_t len, const char **why, stru
     pcre2_code *code;
 
     if (!context)
-        (void)xmalloc((size_t)-1 / 2);
+        out_of_memory("pcre2", 0);
     (void)pcre2_set_parens_nest_limit(context, NESTING_MAX);
     (void)pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALT_BSUX); /* \u{…} */
     code = pcre2_compile((PCRE2_SPTR)regex, len, OPTIONS, &error, &offset, context);
@@ -61,7 +61,7 @@ struct pattern *pattern_compile(struct arena *keep, const char *regex, size_t le
     p->data = pcre2_match_data_create(1, NULL);
     p->limits = pcre2_match_context_create(NULL);
     if (!p->data || !p->limits)
-        (void)xmalloc((size_t)-1 / 2);
+        out_of_memory("pcre2", 0);
     arena_defer(keep, pattern_free, p);
     (void)pcre2_set_match_limit(p->limits, SCHEMA_BACKTRACKS_MAX);
     (void)pcre2_set_depth_limit(p->limits, SCHEMA_BACKTRACKS_MAX);

@@ -360,8 +360,7 @@ static bool read_back_reference(struct regex *r) {
     return true;
 }
 
-/* §22.2.2.3.1: each round of a repetition forgets what groups in it matched before; PCRE2 does not.
- */
+/* §22.2.2.3.1: each repetition forgets what groups in it matched before; PCRE2 does not. */
 static bool check_back_references(struct regex *r) {
     for (size_t i = 0; i < r->reference_count; i++) {
         size_t g = find_group(r, &r->references[i]);

@@ -279,14 +279,13 @@ static enum rc resolve_ref(struct compile *c, const struct pending_ref *ref) {
 }
 
 enum rc resource_resolve_all(struct compile *c) {
-    while (c->refs) {
+    enum rc rc = OK;
+
+    while (!rc && c->refs) {
         const struct pending_ref *ref = c->refs;
-        enum rc rc;
 
         c->refs = ref->next;
         rc = resolve_ref(c, ref);
-        if (rc)
-            return rc;
     }
-    return OK;
+    return rc;
 }

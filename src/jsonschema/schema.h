@@ -43,7 +43,7 @@ struct schema_error {
 enum rc schema_compile(struct arena *keep, const struct json *document, struct schema **out,
                        struct err *e) MUST_USE;
 
-/* OK; ERR_INVALID_REQUEST: the value is not valid; ERR_TOO_LARGE: a bound was hit
- * before that was known. *why is filled unless it is OK. A NULL instance is JSON null. */
+/* OK; ERR_INVALID_REQUEST: the value is not valid; ERR_TOO_LARGE: a bound was hit before that was
+ * known. *why is filled unless it is OK. A NULL instance is JSON null. */
 enum rc schema_check(const struct schema *s, const struct json *instance, struct arena *scratch,
                      struct schema_error *why) MUST_USE;
