@@ -10,9 +10,7 @@
 #include "base/file.h"
 #include "bridge/session.h"
 
-#define ARENA_MAX                                                                                  \
-    ((size_t)192 << 20) /* a message of RELAY_MESSAGE_MAX, its values and its text                 \
-                         */
+#define ARENA_MAX ((size_t)192 << 20) /* of a message, its values and its text */
 #define LOG_MAX 512
 #define WAIT_MAX_MS 60000
 
@@ -59,16 +57,13 @@ void bridge_fail(const char *why) {
  * names no call names this one. */
 static bool add_call(struct bridge *b, const struct bridge_post *p, struct json *v) {
     const char *method = json_get_str(v, "method");
-    struct json *params = json_get(v, "params"), *meta = json_get(params, "_meta");
+    struct json *params;
 
     if (!p || !p->id || !method ||
         (!json_has(v, "id") && strcmp(method, "notifications/message") != 0))
         return false;
-    if (!json_is_object(params))
-        json_put(v, "params", params = json_new_object(b->arena));
-    if (!json_is_object(meta))
-        json_put(params, "_meta", meta = json_new_object(b->arena));
-    json_put_int(meta, "progressToken", p->id);
+    params = json_ensure_object(b->arena, v, "params");
+    json_put_int(json_ensure_object(b->arena, params, "_meta"), "progressToken", p->id);
     return true;
 }
 
@@ -103,11 +98,8 @@ void bridge_pass(struct bridge *b, struct bridge_post *p, struct text text) {
 
 /* NULL: the message names none. */
 static const struct json *caller_of(struct bridge *b, const struct bridge_post *p) {
-    struct json *v;
-    struct err e;
+    const struct json *v = b->names_caller && p ? json_of_text(b->arena, p->line, p->len) : NULL;
 
-    if (!b->names_caller || !p || json_parse(b->arena, p->line, p->len, &v, &e))
-        return NULL;
     return json_get(json_get(json_get(v, "params"), "_meta"), SERVER_META_CALLER);
 }
 
@@ -213,10 +205,10 @@ static void take_line(struct bridge *b, struct text line) {
     const char *method;
     int64_t id = 0;
     struct json *v;
-    struct err e;
 
     arena_reset(b->arena);
-    if (!line.len || json_parse(b->arena, line.p, line.len, &v, &e))
+    v = json_of_text(b->arena, line.p, line.len);
+    if (!v)
         return;
     method = json_get_str(v, "method");
     if (method)

@@ -2,6 +2,8 @@
  * 2024-11-05 sends all that it has to say on it, and first says where it takes messages. */
 #include "bridge/session.h"
 
+#include <sys/param.h>
+
 #include "base/url.h"
 
 #define AGAIN_FIRST_MS 1000
@@ -55,10 +57,7 @@ static void take_event(void *arg, const struct event *e) {
 }
 
 static bool is_stream(const struct http_stream *s) {
-    static const char events[] = "text/event-stream";
-    const char *type = http_stream_header(s, "Content-Type");
-
-    return http_stream_status(s) == 200 && type && !strncasecmp(type, events, sizeof events - 1);
+    return http_stream_status(s) == 200 && post_has_type(s, EVENTS_TYPE);
 }
 
 static bool take_data(void *arg, struct http_stream *s, struct text piece) {
@@ -97,19 +96,14 @@ static bool has_none(const struct bridge *b, long status) {
 }
 
 static bool is_session_lost(const struct bridge *b, long status) {
-    const struct text page = {b->refusal.len ? b->refusal.p + b->refusal.from : "", b->refusal.len};
-
-    return *b->session && (status == 404 || (status == 400 && post_names_session(page)));
+    return *b->session &&
+           (status == 404 || (status == 400 && post_names_session(relay_queue_text(&b->refusal))));
 }
 
 /* A message, or a stream that lasts, ends the series of failures. */
 static int64_t next_wait(struct bridge *b) {
-    int64_t wait = b->events.retry_ms > AGAIN_FIRST_MS ? b->events.retry_ms : AGAIN_FIRST_MS;
-
-    for (unsigned i = 0; i < b->listen_failures && wait < AGAIN_MAX_MS; i++)
-        wait *= 2;
-    b->listen_failures++;
-    return wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS;
+    return clock_back_off_ms(&b->listen_failures, MAX(b->events.retry_ms, AGAIN_FIRST_MS),
+                             AGAIN_MAX_MS);
 }
 
 /* What is sent meanwhile comes later, if the server gives its events ids. */
@@ -145,15 +139,13 @@ static void note_end(void *arg, struct http_stream *s, const struct http_stream_
 }
 
 void listen_begin(struct bridge *b) {
-    const char *more[] = {"Accept: text/event-stream", NULL, NULL};
-    char last[EVENT_ID_MAX + sizeof "Last-Event-ID: "];
+    const char *more[] = {"Accept: " EVENTS_TYPE, NULL, NULL};
 
     b->listen_ms = 0;
     if (b->listening)
         return;
-    (void)snprintf(last, sizeof last, "Last-Event-ID: %s", b->events.id);
     if (*b->events.id)
-        more[1] = last;
+        more[1] = arena_printf(b->arena, "Last-Event-ID: %s", b->events.id);
     b->events.max = RELAY_MESSAGE_MAX;
     b->events.on_event = take_event;
     b->events.arg = b;

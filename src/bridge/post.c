@@ -10,7 +10,7 @@
 #define RESUMED_MAX 5 /* times without an event */
 #define STATUS_TEXT_MAX 128
 
-static const char json_type[] = "application/json", events_type[] = "text/event-stream";
+#define JSON_TYPE "application/json"
 
 /* ---- the list of them ---- */
 
@@ -118,7 +118,7 @@ static void take_event(void *arg, const struct event *e) {
         bridge_pass(p->bridge, p, (struct text){e->data, e->len});
 }
 
-static bool has_type(const struct http_stream *s, const char *type) {
+bool post_has_type(const struct http_stream *s, const char *type) {
     const char *given = http_stream_header(s, "Content-Type");
 
     return given && !strncasecmp(given, type, strlen(type));
@@ -128,9 +128,9 @@ static bool take_data(void *arg, struct http_stream *s, struct text piece) {
     struct bridge_post *p = arg;
     const bool ok = http_stream_status(s) == 200;
 
-    if (!p->is_known)
-        p->is_events = ok && has_type(s, events_type);
-    p->is_known = true;
+    if (!p->type_is_known)
+        p->is_events = ok && post_has_type(s, EVENTS_TYPE);
+    p->type_is_known = true;
     if (p->is_events)
         return event_stream_read(&p->events, piece.p, piece.len);
     if (!ok && p->body.len + piece.len > BRIDGE_ERROR_MAX)
@@ -143,23 +143,22 @@ static bool take_data(void *arg, struct http_stream *s, struct text piece) {
 
 /* ---- the end of an answer ---- */
 
-static struct text body_of(const struct bridge_post *p) {
-    return (struct text){p->body.len ? p->body.p + p->body.from : "", p->body.len};
+/* NULL: it is no JSON. */
+static const struct json *json_body(const struct bridge_post *p) {
+    const struct text body = relay_queue_text(&p->body);
+
+    return json_of_text(p->bridge->arena, body.p, body.len);
 }
 
 /* An error of JSON-RPC that a server sends with the status of an error may have no id. */
 static const char *error_text(struct bridge_post *p, const struct http_stream_end *end) {
-    const struct text body = body_of(p);
     struct arena *a = p->bridge->arena;
-    const char *message = NULL;
-    struct json *v;
-    struct err e;
+    const char *message;
 
     if (end->failure)
         return end->status == 200 ? "its answer is not complete, or has more than 8388608 bytes"
                                   : end->failure;
-    if (!json_parse(a, body.p, body.len, &v, &e))
-        message = json_get_str(json_get(v, "error"), "message");
+    message = json_get_str(json_get(json_body(p), "error"), "message");
     return message ? arena_printf(a, "HTTP status %ld: %.*s", end->status, STATUS_TEXT_MAX, message)
                    : arena_printf(a, "HTTP status %ld", end->status);
 }
@@ -179,15 +178,11 @@ bool post_names_session(struct text t) {
  * an error with the request's id is the answer to it. A call whose answer had begun has been
  * executed: it is not sent again, whatever is said to who asks for the rest. */
 static bool is_session_lost(const struct bridge_post *p, const struct http_stream_end *end) {
-    struct json *v;
-    struct err e;
-
     if (end->failure || !p->had_session || p->is_repeated || p->resumed)
         return false;
     return end->status == 404 ||
-           (end->status == 400 && post_names_session(body_of(p)) &&
-            (json_parse(p->bridge->arena, body_of(p).p, p->body.len, &v, &e) ||
-             !post_is_answer(p, v)));
+           (end->status == 400 && post_names_session(relay_queue_text(&p->body)) &&
+            !post_is_answer(p, json_body(p)));
 }
 
 /* The post is sent again in the new one. */
@@ -203,11 +198,6 @@ static bool may_be_old(const struct bridge_post *p, const struct http_stream_end
            (end->status == 400 || end->status == 404 || end->status == 405);
 }
 
-static void try_old(struct bridge_post *p) {
-    p->bridge->is_old = true;
-    listen_begin(p->bridge);
-}
-
 /* A stream that has ended before the answer, with an id that the server knows it by. */
 static void resume_later(struct bridge_post *p) {
     int64_t wait = p->events.retry_ms >= 0 ? p->events.retry_ms : RESUME_DEFAULT_MS;
@@ -221,35 +211,38 @@ static bool may_be_resumed(const struct bridge_post *p) {
            !p->bridge->is_stateless;
 }
 
-/* In 2026-07-28 errors of JSON-RPC have a status of their own, such as 404 for an unknown method.
- */
+/* In 2026-07-28 errors of JSON-RPC have an HTTP status, such as 404 for an unknown method. */
 static bool has_own_error(const struct bridge_post *p, const struct http_stream_end *end) {
-    struct json *v;
-    struct err e;
+    const struct json *v;
 
-    return p->bridge->is_stateless && p->id && !end->failure && end->status >= 400 &&
-           !json_parse(p->bridge->arena, body_of(p).p, p->body.len, &v, &e) &&
-           json_get(v, "error") && post_is_answer(p, v);
+    if (!p->bridge->is_stateless || !p->id || end->failure || end->status < 400)
+        return false;
+    v = json_body(p);
+    return json_get(v, "error") && post_is_answer(p, v);
+}
+
+static void end_answered(struct bridge_post *p) {
+    if (p->kind == POST_INITIALIZE && p->is_ours)
+        session_confirm(p->bridge);
+    post_free(p);
 }
 
 static void note_good_end(struct bridge_post *p, struct http_stream *s) {
     struct bridge *b = p->bridge;
 
     p->stream = s; /* its headers are read */
-    if (p->body.len && has_type(s, json_type))
-        bridge_pass(b, p, body_of(p));
+    if (p->body.len && post_has_type(s, JSON_TYPE))
+        bridge_pass(b, p, relay_queue_text(&p->body));
     p->stream = NULL;
     if (p->kind == POST_INITIALIZED)
         session_run(b);
     if (p->id && !p->is_answered && !b->is_old) {
-        post_refuse(p, p->body.len && !has_type(s, json_type)
+        post_refuse(p, p->body.len && !post_has_type(s, JSON_TYPE)
                            ? "its answer is neither JSON nor a stream of events"
                            : "it has sent no answer");
         return;
     }
-    if (p->kind == POST_INITIALIZE && p->is_ours)
-        session_confirm(b);
-    post_free(p);
+    end_answered(p);
 }
 
 /* A server that refuses the note that initialization is done may serve all the same. */
@@ -271,15 +264,14 @@ static void note_end(void *arg, struct http_stream *s, const struct http_stream_
     p->stream = NULL;
     if (may_be_resumed(p))
         resume_later(p);
-    else if (has_own_error(p, end))
-        note_good_end(p, s);
-    else if (is_good || (p->is_events && p->is_answered))
+    else if (is_good || has_own_error(p, end) || (p->is_events && p->is_answered))
         note_good_end(p, s);
     else if (is_session_lost(p, end))
         renew_session(p);
-    else if (may_be_old(p, end))
-        try_old(p);
-    else
+    else if (may_be_old(p, end)) {
+        b->is_old = true;
+        listen_begin(b);
+    } else
         note_bad_end(p, end);
 }
 
@@ -302,10 +294,10 @@ static void begin(struct bridge_post *p, const char *method, const char *const *
 }
 
 void post_send(struct bridge_post *p) {
-    static const char *const more[] = {"Content-Type: application/json",
-                                       "Accept: application/json, text/event-stream", NULL};
+    static const char *const more[] = {"Content-Type: " JSON_TYPE,
+                                       "Accept: " JSON_TYPE ", " EVENTS_TYPE, NULL};
 
-    p->is_known = p->is_events = false;
+    p->type_is_known = p->is_events = false;
     p->had_session = *p->bridge->session;
     p->sent_in = p->bridge->sessions;
     relay_queue_free(&p->body);
@@ -318,13 +310,13 @@ void post_send(struct bridge_post *p) {
 
 /* "Resumability and Redelivery". */
 static void resume(struct bridge_post *p) {
-    char last[EVENT_ID_MAX + sizeof "Last-Event-ID: "];
-    const char *const more[] = {"Accept: text/event-stream", last, NULL};
+    const char *const more[] = {"Accept: " EVENTS_TYPE,
+                                arena_printf(p->bridge->arena, "Last-Event-ID: %s", p->events.id),
+                                NULL};
 
-    (void)snprintf(last, sizeof last, "Last-Event-ID: %s", p->events.id);
     p->resume_ms = 0;
     p->resumed++;
-    p->is_known = false;
+    p->type_is_known = false;
     event_stream_end(&p->events);
     event_stream_begin(&p->events);
     begin(p, "GET", more);
@@ -335,14 +327,6 @@ static bool may_be_sent(const struct bridge_post *p) {
 
     return (b->state != BRIDGE_INITIALIZING || p->kind != POST_OTHER) &&
            (!b->is_old || b->endpoint);
-}
-
-/* "The server SHOULD terminate the SSE stream" after the answer: one that does not would take the
- * place of a request for good. */
-static void end_answered(struct bridge_post *p) {
-    if (p->kind == POST_INITIALIZE && p->is_ours)
-        session_confirm(p->bridge);
-    post_free(p);
 }
 
 /* Returns as post_send_due. */
@@ -356,7 +340,7 @@ static int64_t serve_post(struct bridge_post *p) {
             post_refuse(p, "it has waited for a session for too long");
         return INT64_MAX;
     }
-    if (p->stream && due)
+    if (p->stream && due) /* a server that never ends the stream would take a place for good */
         end_answered(p);
     else if (due)
         resume(p);

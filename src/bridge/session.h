@@ -35,16 +35,16 @@ struct bridge_post {
     struct http_stream *stream; /* NULL: it waits */
     struct event_stream events;
     struct relay_queue body;
-    bool is_ours;      /* the relay knows nothing of it */
-    bool is_answered;  /* and all that comes is dropped, or belongs to another request */
-    bool is_events;    /* the answer is a stream of events */
-    bool is_known;     /* is_events is right */
-    bool is_repeated;  /* it was sent before, in a session that the server had lost */
-    bool had_session;  /* when it was sent */
-    unsigned sent_in;  /* the number of that session */
-    unsigned resumed;  /* times, without an event since then */
-    int64_t resume_ms; /* when the stream is asked for the rest; 0: not */
-    int64_t end_ms;    /* when it is ended, since it has been answered; 0: not yet */
+    bool is_ours;       /* the relay knows nothing of it */
+    bool is_answered;   /* and all that comes is dropped, or belongs to another request */
+    bool is_events;     /* the answer is a stream of events */
+    bool type_is_known; /* is_events has been set */
+    bool is_repeated;   /* it was sent before, in a session that the server had lost */
+    bool had_session;   /* when it was sent */
+    unsigned sent_in;   /* the number of that session */
+    unsigned resumed;   /* times, without an event since then */
+    int64_t resume_ms;  /* when the stream is asked for the rest; 0: not */
+    int64_t end_ms;     /* when it is ended, since it has been answered; 0: not yet */
 };
 
 enum bridge_state {
@@ -124,14 +124,16 @@ const char *headers_of_message(struct bridge *b, struct json *message);
 struct bridge_post *post_new(struct bridge *b, int64_t id, struct text line);
 void post_set_headers(struct bridge_post *p, const char *lines);
 void post_set_user(struct bridge_post *p, const char *jwt); /* NULL: none */
-/* Its user's JWT is valid, if it has one. */
+/* Is the JWT of its user still valid? Also if it has none. */
 bool post_is_fresh(const struct bridge_post *p);
 void post_send(struct bridge_post *p);
 void post_free(struct bridge_post *p);
-/* Its id is that of the post. */
+/* Is the message the response to the post's request? */
 bool post_is_answer(const struct bridge_post *p, const struct json *message);
-/* An error that says so. */
+/* Does this text of an error name a session? */
 bool post_names_session(struct text t);
+#define EVENTS_TYPE "text/event-stream"
+bool post_has_type(const struct http_stream *s, const char *type); /* of what is answered */
 /* Answers in the server's place. */
 void post_refuse(struct bridge_post *p, const char *why);
 /* Sends what waits, and asks for the rest of broken streams. Returns when that is to be done again,

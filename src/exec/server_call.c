@@ -1,7 +1,6 @@
 #include "exec/server_call.h"
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/encode.h"
@@ -12,7 +11,7 @@
 #include "runner/relay_client.h"
 
 #define LINE_ARENA_MAX ((size_t)192 << 20) /* a message of RELAY_MESSAGE_MAX, and its values */
-#define AGAIN_MS 5                         /* to a relay that is ending */
+#define AGAIN_MS 5                         /* after a relay that was ending */
 #define USER_BYTES 24                      /* of a digest */
 
 /* ---- its relay ---- */
@@ -127,7 +126,6 @@ static struct relay_connection *connect_relay(struct mcp_call *c, const struct s
         return kept;
     while (clock_monotonic_ms() < until_ms) {
         enum instance_found found = instance_call(key, &fd, &wait_ms);
-        const struct timespec wait = {0, (long)wait_ms * 1000000};
 
         if (found == INSTANCE_FOUND)
             return relay_connection_make(key, fd);
@@ -141,8 +139,8 @@ static struct relay_connection *connect_relay(struct mcp_call *c, const struct s
         }
         if (found == INSTANCE_NONE && !start(c, s, key, out))
             return NULL;
-        if (found == INSTANCE_BEGUN)
-            (void)nanosleep(&wait, NULL);
+        if (found == INSTANCE_STARTING)
+            clock_sleep_ms(wait_ms);
     }
     fail(out, "timeout", arena_printf(c->arena, "the server %s did not start in time", s->name));
     return NULL;
@@ -215,7 +213,8 @@ static void take_response(struct exchange_state *x, const struct json *v) {
     int64_t id = 0;
 
     (void)json_get_int(v, "id", &id);
-    if (id != x->connection->requests && !x->request->ticket) /* that one has its first id */
+    if (id != x->connection->requests &&
+        !x->request->ticket) /* a resumed call keeps its first id */
         return;
     x->answered = x->is_kept = true;
     if (json_is_object(json_get(v, "result"))) {
@@ -387,9 +386,9 @@ void server_request(struct mcp_call *c, const struct server_request *given,
 
     if (is_of_call && r.ticket)
         r.ticket = short_ticket(c->arena, r.ticket, &key);
-
     *out = (struct server_answer){.end = EXECUTION_OK};
-    if (is_greeting(&r) && (x.connection = relay_connection_find(&key))) /* has it behind it */
+    if (is_greeting(&r) &&
+        (x.connection = relay_connection_find(&key))) /* its first line is read */
         relay_connection_close(x.connection);
     while ((x.connection = connect_relay(c, r.server, &key, until_ms, out))) {
         const bool was_kept = x.connection->requests;
@@ -397,7 +396,7 @@ void server_request(struct mcp_call *c, const struct server_request *given,
         if (exchange_once(&x, until_ms))
             break;
         if (!was_kept)
-            (void)nanosleep(&(struct timespec){0, AGAIN_MS * 1000000L}, NULL);
+            clock_sleep_ms(AGAIN_MS);
     }
     if (is_of_call && out->ticket)
         out->ticket = arena_printf(c->arena, "%s.%s",

@@ -107,8 +107,7 @@ void cgroup_tree_open(struct cgroup_tree *t, const char *root) {
     *t = (struct cgroup_tree){.dir = root ? open_folder(AT_FDCWD, root) : open_own()};
     if (t->dir < 0)
         return;
-    /* A group with controllers for its children has no processes itself ("no internal processes").
-     */
+    /* "No internal processes": a group with controllers for its children has none itself. */
     if (!root && ((mkdirat(t->dir, RUNNERS_GROUP, 0755) && errno != EEXIST) ||
                   !write_at(t->dir, RUNNERS_GROUP "/cgroup.procs", "0"))) {
         descriptor_clear(&t->dir);

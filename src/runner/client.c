@@ -120,12 +120,11 @@ static int await_state(int conn, int wait_ms, struct run_state *out) {
     int ready = poll(&p, 1, wait_ms);
     ssize_t n = ready > 0 ? recv(conn, out, sizeof *out, MSG_DONTWAIT) : -1;
 
-    if (ready > 0 && n >= 0)
-        return !n ? ECONNRESET /* it does not serve this user */
-               : n == sizeof *out && out->version == RUN_VERSION
-                   ? 0
-                   : EPROTO /* it is of another version */;
-    return ready ? errno : ETIMEDOUT;
+    if (ready <= 0 || n < 0)
+        return ready ? errno : ETIMEDOUT;
+    if (!n) /* it does not serve this user */
+        return ECONNRESET;
+    return n == sizeof *out && out->version == RUN_VERSION ? 0 : EPROTO;
 }
 
 bool runner_ask_state(int wait_ms, struct run_state *out) {

@@ -39,7 +39,7 @@ struct instance_key {
     uint32_t call_ms;                  /* of a server: for a call */
     uint32_t revisions;                /* of a server: enum instance_revisions */
     char name[INSTANCE_NAME_MAX];      /* for the log */
-    char site[INSTANCE_SITE_MAX];      /* of a server: its site's STATE_DIR, for servers_of_site */
+    char site[INSTANCE_SITE_MAX];      /* of a server: its site's STATE_DIR */
 };
 
 enum instance_request_kind {
@@ -49,13 +49,13 @@ enum instance_request_kind {
     INSTANCE_CALL,    /* a connection to the server */
     INSTANCE_START,   /* the caller has started it */
     INSTANCE_SERVICE, /* a file with the bytes of SERVER_SERVICE (relay.h), for all instances */
-    INSTANCE_STATE,   /* what is known of the server with number call_ms of the key */
+    INSTANCE_STATE,   /* call_ms of the key is a server's number: what is known of it */
 };
 
 enum instance_found {
     INSTANCE_NONE, /* the caller may start it */
     INSTANCE_FOUND,
-    INSTANCE_BEGUN,    /* another one starts it: ask again after wait_ms */
+    INSTANCE_STARTING, /* another one starts it: ask again after wait_ms */
     INSTANCE_BACK_OFF, /* it has failed, and is started again in wait_ms */
 };
 
@@ -81,7 +81,7 @@ struct server_state {
     uint32_t instances;             /* that run */
     uint32_t calls_now;             /* that wait for it */
     int64_t up_since_s;             /* the one that began last; 0: none has */
-    uint64_t starts, calls, errors; /* calls: all; errors: of JSON-RPC, and calls it has left */
+    uint64_t starts, calls, errors; /* errors: of JSON-RPC, and calls that were open at its end */
     int64_t memory;                 /* bytes, a few seconds ago; 0: it is not known */
     int64_t failed_s;               /* when it last ended by itself, or did not start; 0: never */
     char why[SERVER_WHY_MAX];

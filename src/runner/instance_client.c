@@ -208,7 +208,7 @@ enum instance_found instance_call(const struct instance_key *key, int *fd, uint3
         return INSTANCE_BACK_OFF;
     if (!receive_answer(c, &answer, fd, 1)) { /* the runner has much to do, or begins anew */
         *wait_ms = AGAIN_MS;
-        return INSTANCE_BEGUN;
+        return INSTANCE_STARTING;
     }
     *wait_ms = answer.wait_ms;
     return answer.found;

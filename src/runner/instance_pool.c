@@ -235,11 +235,6 @@ static void start_server(const struct instance_key *key, const int fds[INSTANCE_
     descriptors_close(fds, INSTANCE_FDS);
 }
 
-static void renew_service(const struct instance_key *key, int file) {
-    relay_pool_renew_service(key, file);
-    (void)close(file);
-}
-
 /* Closed: it has ended, or does not speak as we do. */
 static void serve_client(int client) {
     int fds[INSTANCE_FDS];
@@ -256,9 +251,10 @@ static void serve_client(int client) {
         call_server(client, &r.key);
     else if (ok && r.kind == INSTANCE_STATE && !p.fd_count)
         tell_state(client, r.key.call_ms);
-    else if (ok && r.kind == INSTANCE_SERVICE && p.fd_count == 1)
-        renew_service(&r.key, fds[0]);
-    else if (ok && r.kind == INSTANCE_GIVE && p.fd_count == INSTANCE_FDS)
+    else if (ok && r.kind == INSTANCE_SERVICE && p.fd_count == 1) {
+        relay_pool_renew_service(&r.key, fds[0]);
+        (void)close(fds[0]);
+    } else if (ok && r.kind == INSTANCE_GIVE && p.fd_count == INSTANCE_FDS)
         give(&r.key, fds);
     else if (ok && r.kind == INSTANCE_START && p.fd_count == INSTANCE_FDS)
         start_server(&r.key, fds);
@@ -317,7 +313,7 @@ static void serve_event(const struct epoll_event *event) {
     if (tag == TAG_CLIENT)
         serve_client((int)(event->data.u64 >> TAG_BITS));
     else if (tag == TAG_RELAY)
-        (void)relay_pool_event((struct relay_entry *)(uintptr_t)(event->data.u64 - tag));
+        relay_pool_event((struct relay_entry *)(uintptr_t)(event->data.u64 - tag));
     else if (event->data.ptr == &pool.from_runner.connections)
         accept_client();
     else if (event->data.ptr == pool.from_runner.queue)
@@ -328,8 +324,7 @@ static void serve_event(const struct epoll_event *event) {
         note_end(event->data.ptr);
 }
 
-/* Does what is due. Returns when the next is, INT64_MAX: there is none. *count: how many there are.
- */
+/* Does what is due. Returns when the next is; INT64_MAX: nothing is. *count: of instances. */
 static int64_t serve_instances(bool end_all, unsigned *count) {
     int64_t now = clock_monotonic_ms(), next;
 

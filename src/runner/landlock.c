@@ -196,9 +196,8 @@ static struct kept *find(const struct key *key, int64_t now) {
     struct kept *oldest = &kept[0];
 
     for (struct kept *k = kept; k < kept + RULESETS; k++) {
-        if (k->ruleset && k->key.len == key->len &&
-            !memcmp(k->key.bytes, key->bytes, key->len > KEY_MAX ? 0 : key->len) &&
-            key->len <= KEY_MAX && now - k->made_ms < RULESET_MS)
+        if (k->ruleset && key->len <= KEY_MAX && k->key.len == key->len &&
+            !memcmp(k->key.bytes, key->bytes, key->len) && now - k->made_ms < RULESET_MS)
             return k;
         if (k->made_ms < oldest->made_ms)
             oldest = k;

@@ -65,7 +65,7 @@ static bool request_run(struct process *r, int fds[RUN_FDS_MAX]) {
     return r->fds[INSTANCE_RUN] >= 0;
 }
 
-static void note_unheard(struct process_result *out, int why) {
+static void note_no_connection(struct process_result *out, int why) {
     out->end = PROCESS_NOT_STARTED;
     out->code = why;
     out->step = "no connection to the runner";
@@ -82,7 +82,7 @@ static bool start(struct process *r) {
     }
     ok = request_run(r, fds);
     if (!ok)
-        note_unheard(r->result, errno);
+        note_no_connection(r->result, errno);
     for (int i = 0; i < 3; i++)
         descriptor_clear(&fds[i]);
     return ok;
@@ -195,7 +195,7 @@ static bool has_ended(struct process *r) {
         note_answer(r->result, &answer);
     else if (taken < 0 && errno == ECONNRESET && r->spec && !(p && p->taken))
         /* the request was the only message so far */
-        note_unheard(r->result, errno);
+        note_no_connection(r->result, errno);
     else if (taken < 0)
         r->result->end = PROCESS_LOST;
     r->result->unread = taken && p && (r->result->unread || is_unread(r));
@@ -252,16 +252,16 @@ static void serve(struct process *r) {
     r->result->end = timeout ? PROCESS_CANCELLED : PROCESS_TIMED_OUT;
 }
 
-/* Waits until the runner says that it is gone. Why it ends is known already: this is not how. */
+/* Waits until the runner says that it is gone. `end` of the result is kept: it says why it ends. */
 static bool await_end(struct process *r, int64_t wait_ms) {
     const int64_t until = clock_monotonic_ms() + wait_ms;
     struct process_result end = {0};
-    struct process unheard = {.fds[INSTANCE_RUN] = r->fds[INSTANCE_RUN], .result = &end};
+    struct process ending = {.fds[INSTANCE_RUN] = r->fds[INSTANCE_RUN], .result = &end};
     struct pollfd p = {.fd = r->fds[INSTANCE_RUN], .events = POLLIN};
     bool ended = false;
 
     for (int left; !ended && (left = clock_wait_ms(until, INT_MAX)) > 0;)
-        ended = poll(&p, 1, left) > 0 && has_ended(&unheard);
+        ended = poll(&p, 1, left) > 0 && has_ended(&ending);
     r->result->cpu_us = end.cpu_us;
     r->result->max_rss_kib = end.max_rss_kib;
     return ended;
@@ -336,8 +336,7 @@ void process_run(struct arena *a, const struct process_spec *spec, struct proces
     struct process r = {
         .fds = NO_FDS, .deadline_ms = began + spec->timeout_ms, .spec = spec, .result = out};
 
-    memset(out, 0, sizeof *out);
-    out->timeout_ms = spec->timeout_ms;
+    *out = (struct process_result){.timeout_ms = spec->timeout_ms};
     /* Many short lines may come at once. */
     buf_init(&r.output, a, spec->output_max + (spec->on_line ? READ_BYTES : 0));
     buf_init(&r.error, a, PROCESS_STDERR_MAX);

@@ -21,8 +21,7 @@ struct persistent {
 
 struct process_spec {
     struct run_request run;
-    /* run.secrets descriptors: what names them as files says /proc/self/fd/3. They stay the
-     * caller's. */
+    /* run.secrets descriptors, which the program has as 3, 4, … They stay the caller's. */
     const int *secrets;
     int64_t timeout_ms;
     size_t output_max;

@@ -34,14 +34,12 @@ static void close_input(struct relay *r) {
 
 /* Another relay of the same server may write at the same time: the text ends in any case. */
 static void note_failure(struct relay *r, const char *why) {
-    struct relay_record *record = r->place.record;
+    struct server_state *state = &r->place.record->state;
 
-    if (!record)
-        return;
     for (unsigned i = 0; i < r->callers_used; i++)
-        relay_count(r, &record->state.errors, r->callers[i].fd >= 0 ? r->callers[i].calls : 0);
-    (void)snprintf(record->state.why, sizeof record->state.why, "%s", why);
-    record->state.failed_s = clock_realtime_ms() / 1000;
+        relay_count(&state->errors, r->callers[i].fd >= 0 ? r->callers[i].calls : 0);
+    (void)snprintf(state->why, sizeof state->why, "%s", why);
+    state->failed_s = clock_realtime_ms() / 1000;
 }
 
 void relay_end(struct relay *r, const char *why) {
@@ -139,7 +137,7 @@ static void take_service(struct relay *r, int file) {
     (void)close(file);
     arena_reset(r->arena);
     if (n > 0 && n <= SERVER_SERVICE_MAX && r->in >= 0)
-        relay_renew_service(r, (struct text){jwt, (size_t)n});
+        relay_send_service_jwt(r, (struct text){jwt, (size_t)n});
 }
 
 static void accept_caller(struct relay *r, int fd) {

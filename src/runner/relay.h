@@ -8,10 +8,9 @@
  *     relay_questions.c what the server asks its callers
  *     relay_subscriptions.c  who is told of changed resources
  *     relay_stateless.c what is different with servers of 2026-07-28
- *     relay_jwts.c      who calls, for the bridge
  *     relay_queue.c     bytes that wait
  *
- * The relay's own lines are objects with the member "relay" (enum below). A caller may send its
+ * The relay's own lines are objects with the member "relay" (words below). A caller may send its
  * requests at once; they are read after the first line, so one that has got none was not read. A
  * caller that has been answered may keep its connection for the next request; the relay closes it
  * when it ends, and then a caller reads ECONNRESET if what it has sent was not read (unix(7)). */
@@ -46,10 +45,10 @@
 #define RELAY_VERSION "2025-11-25" /* of MCP: the one that is asked for */
 #define RELAY_VERSIONS_HANDSHAKE RELAY_VERSION " 2025-06-18 2025-03-26 2024-11-05"
 #define RELAY_VERSION_STATELESS "2026-07-28"
+#define METHOD_NOT_FOUND (-32601)             /* JSON-RPC 2.0 §5.1 */
 #define RELAY_META "io.modelcontextprotocol/" /* before the members of its _meta */
 #define RELAY_DISCOVER_MS 5000                /* for a server that may know only older revisions */
-#define RELAY_LISTEN_FIRST_MS                                                                      \
-    1000 /* before changes are asked for again; twice that the next time */
+#define RELAY_LISTEN_FIRST_MS 1000 /* before changes are asked for again; then twice that */
 #define RELAY_LISTEN_MAX_MS 60000
 
 /* The member of _meta that says who calls, an object; only a worker writes it. */
@@ -73,7 +72,9 @@
     "{\"elicitation\":{\"form\":{},\"url\":{}},\"roots\":{},\"sampling\":{\"context\":{},"         \
     "\"tools\":{}}}"
 
-/* Words of the member "relay", with "detail" for some. */
+#define RELAY_CLIENT_INFO "{\"name\":\"mcp-authd\",\"version\":\"" MCP_AUTHD_VERSION "\"}"
+
+/* Words of the member "relay"; with RELAY_NOT_STARTED and RELAY_ENDED, "detail" says why. */
 /* The first line, and another one when the server's lists have changed. "initialize" is the
  * server's result; "stamp" is another one after a restart, and after each change of its lists. */
 #define RELAY_READY "ready"
@@ -115,6 +116,10 @@ struct relay_queue {
 void relay_queue_add(struct relay_queue *q, const void *p, size_t len);
 void relay_queue_take(struct relay_queue *q, size_t len); /* the first ones */
 void relay_queue_free(struct relay_queue *q);
+/* All of it; valid until the queue changes. */
+static inline struct text relay_queue_text(const struct relay_queue *q) {
+    return (struct text){q->len ? q->p + q->from : "", q->len};
+}
 /* One read; what was there before stays. > 0: there is more; 0: the end; -1: nothing there now. */
 int relay_queue_read(struct relay_queue *q, int fd);
 /* The same of a socket; a descriptor that comes along is *passed, if that is -1. */
@@ -234,6 +239,8 @@ struct relay {
 /* ---- relay_messages.c ---- */
 
 void relay_initialize(struct relay *r);
+/* It can be called: `result` is that of initialize or server/discover. */
+void relay_begin(struct relay *r, const struct json *result, const char *version);
 void relay_from_server(struct relay *r, struct text line);
 /* false: the caller breaks the protocol. */
 bool relay_from_caller(struct relay *r, struct relay_caller *caller, struct text line);
@@ -245,22 +252,28 @@ void relay_say(struct relay_caller *caller, const char *word, const char *detail
 void relay_send(struct relay_queue *q, struct arena *a, const struct json *message);
 /* The error of a response (JSON-RPC 2.0 §5.1). */
 struct json *relay_error(struct arena *a, int code, const char *message);
-/* The call with this number; NULL: there is none. */
+/* The call with this id, as the server knows it; NULL: there is none. */
 struct relay_call *relay_find_call(struct relay *r, const struct json *id);
 /* Of the relay itself; NULL: there are too many calls. */
 struct relay_call *relay_request(struct relay *r, const char *method, struct json *params);
+int64_t relay_request_id(struct relay *r, const char *method,
+                         struct json *params); /* 0: too many */
 void relay_remove_call(struct relay *r, struct relay_call *call);
 /* The server is told that nobody waits for it. */
 void relay_cancel(struct relay *r, struct relay_call *call);
 /* As JSON; false: it is too long. */
 bool relay_keep_text(struct relay *r, const struct json *v, char out[RELAY_ID_MAX]);
 struct json *relay_parse(struct relay *r, const char *text); /* NULL: null */
+/* The bridge is told the call's newer JWT; NULL: there is none. */
+void relay_send_user_jwt(struct relay *r, const struct relay_call *call, const char *jwt);
+/* The same for what the bridge sends by itself. */
+void relay_send_service_jwt(struct relay *r, struct text jwt);
 
 /* ---- relay_questions.c ---- */
 
 /* Of a call that has a user: it is given up before it was answered. */
 void relay_note_given_up(struct relay *r, const struct relay_call *call);
-/* The server has answered the call with this number, which is over. */
+/* The server has answered the call with this id, which is over. */
 void relay_note_late_answer(struct relay *r, const struct json *id);
 /* The call whose user may read a log message: the one that it names, or the newest of the only user
  * who has any, now or given up. NULL: there is none. */
@@ -276,9 +289,6 @@ bool relay_park(struct relay *r, struct relay_call *call);
 /* Gives up those that have waited too long, or all if no caller can come. When it is due again. */
 int64_t relay_parked_due(struct relay *r);
 void relay_resume(struct relay *r, struct relay_caller *caller, struct json *message);
-
-/* It can be called: `result` is that of initialize or server/discover. */
-void relay_begin(struct relay *r, const struct json *result, const char *version);
 
 /* ---- relay_stateless.c ---- */
 
@@ -297,14 +307,6 @@ void relay_note_listen_end(struct relay *r, const struct json *answer);
 /* Asks for changes again if it is time. When it is due; INT64_MAX: not. */
 int64_t relay_listen_due(struct relay *r);
 
-/* ---- relay_jwts.c ---- */
-
-/* The bridge is told the call's newer JWT; NULL: there is none. */
-void relay_renew(struct relay *r, const struct relay_call *call, const char *jwt);
-void relay_renew_calls(struct relay *r, const struct relay_caller *caller, const char *jwt);
-/* The same for what the bridge sends by itself. */
-void relay_renew_service(struct relay *r, struct text jwt);
-
 /* ---- relay_subscriptions.c ---- */
 
 void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct json *message);
@@ -316,8 +318,8 @@ void relay_lists_changed(struct relay *r);
 /* Tells of that if it is time. When it is due; INT64_MAX: not. */
 int64_t relay_lists_due(struct relay *r);
 
-/* Adds to a number of the record, if there is one. */
-void relay_count(const struct relay *r, uint64_t *number, uint64_t more);
+/* Adds to a number of the record. */
+#define relay_count(number, more) (void)__atomic_fetch_add(number, more, __ATOMIC_RELAXED)
 
 /* Ends the server and then the process: `why` is what callers and the log are told. */
 void relay_end(struct relay *r, const char *why);

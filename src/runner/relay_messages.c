@@ -40,11 +40,6 @@ static void notify_server(struct relay *r, const char *method, struct json *para
     relay_send(&r->to_server, r->arena, o);
 }
 
-void relay_count(const struct relay *r, uint64_t *number, uint64_t more) {
-    if (r->place.record)
-        (void)__atomic_fetch_add(number, more, __ATOMIC_RELAXED);
-}
-
 /* ---- calls ---- */
 
 /* NULL: there are too many. */
@@ -100,21 +95,47 @@ struct relay_call *relay_request(struct relay *r, const char *method, struct jso
     return call;
 }
 
-static int64_t request(struct relay *r, const char *method, struct json *params) {
+int64_t relay_request_id(struct relay *r, const char *method, struct json *params) {
     const struct relay_call *call = relay_request(r, method, params);
 
     return call ? call->id : 0;
 }
 
 void relay_initialize(struct relay *r) {
-    struct json *params = json_new_object(r->arena), *info = json_new_object(r->arena);
+    struct json *params = json_new_object(r->arena);
 
-    json_put_str(info, "name", "mcp-authd");
-    json_put_str(info, "version", MCP_AUTHD_VERSION);
     json_put_str(params, "protocolVersion", RELAY_VERSION);
     json_put(params, "capabilities", relay_parse(r, RELAY_CAPABILITIES));
-    json_put(params, "clientInfo", info);
-    r->initialize_id = request(r, "initialize", params);
+    json_put(params, "clientInfo", relay_parse(r, RELAY_CLIENT_INFO));
+    r->initialize_id = relay_request_id(r, "initialize", params);
+}
+
+/* ---- newer JWTs, on their way to the bridge ---- */
+
+void relay_send_user_jwt(struct relay *r, const struct relay_call *call, const char *jwt) {
+    struct json *o = json_new_object(r->arena);
+
+    if (!jwt)
+        return;
+    json_put_int(o, SERVER_CALL, call->id);
+    json_put_str(o, SERVER_USER, jwt);
+    relay_send(&r->to_server, r->arena, o);
+}
+
+void relay_send_service_jwt(struct relay *r, struct text jwt) {
+    struct json *o = json_new_object(r->arena);
+
+    if (r->to_server.len >= RELAY_QUEUE_MAX)
+        return;
+    json_put(o, SERVER_SERVICE, json_new_stringn(r->arena, jwt.p, jwt.len));
+    relay_send(&r->to_server, r->arena, o);
+}
+
+static void renew_calls(struct relay *r, const struct relay_caller *caller, const char *jwt) {
+    for (const struct relay_call *call = r->calls;
+         caller->calls && call < r->calls + RELAY_CALLS_MAX; call++)
+        if (call->id && call->caller == caller)
+            relay_send_user_jwt(r, call, jwt);
 }
 
 /* ---- from a caller ---- */
@@ -175,8 +196,7 @@ static bool take_request(struct relay *r, struct relay_caller *caller, struct js
     }
     if (user)
         strcpy(call->user, user);
-    if (r->place.record)
-        relay_count(r, &r->place.record->state.calls, 1);
+    relay_count(&r->place.record->state.calls, 1);
     set_level(r, message);
     relay_add_meta(r, message);
     json_del(message, "relay");
@@ -208,13 +228,11 @@ void relay_cancel(struct relay *r, struct relay_call *call) {
 }
 
 static bool take_word(struct relay *r, struct relay_caller *caller, struct json *message) {
-    const char *word = json_get_str(message, "relay");
-
-    if (word && !strcmp(word, RELAY_RESUME))
+    if (json_get_is(message, "relay", RELAY_RESUME))
         relay_resume(r, caller, message);
-    else if (word && !strcmp(word, RELAY_RENEW))
-        relay_renew_calls(r, caller, json_get_str(message, SERVER_USER));
-    else if (word && !strcmp(word, RELAY_SUBSCRIBE))
+    else if (json_get_is(message, "relay", RELAY_RENEW))
+        renew_calls(r, caller, json_get_str(message, SERVER_USER));
+    else if (json_get_is(message, "relay", RELAY_SUBSCRIBE))
         relay_subscribe(r, caller, message);
     else
         return false;
@@ -222,10 +240,9 @@ static bool take_word(struct relay *r, struct relay_caller *caller, struct json 
 }
 
 bool relay_from_caller(struct relay *r, struct relay_caller *caller, struct text line) {
-    struct json *v;
-    struct err e;
+    struct json *v = json_of_text(r->arena, line.p, line.len);
 
-    if (json_parse(r->arena, line.p, line.len, &v, &e))
+    if (!v)
         return false;
     caller->has_asked = true;
     if (caller->changes != r->changes)
@@ -241,7 +258,7 @@ static void ping(struct relay *r, int64_t until_ms) {
 
     if (r->state != RELAY_RUNNING || r->ping_id)
         return;
-    r->ping_id = request(r, "ping", NULL);
+    r->ping_id = relay_request_id(r, "ping", NULL);
     r->deadline_ms = (until_ms > now ? until_ms : now) + RELAY_PING_MS;
 }
 
@@ -278,9 +295,7 @@ void relay_begin(struct relay *r, const struct json *result, const char *version
     r->state = RELAY_RUNNING;
     r->deadline_ms = INT64_MAX;
     log_info("server_started", kv("server", r->key.name), kv("version", version));
-    if (!r->place.record)
-        return;
-    relay_count(r, &r->place.record->state.starts, 1);
+    relay_count(&r->place.record->state.starts, 1);
     r->place.record->state.up_since_s = r->started_ms / 1000;
 }
 
@@ -326,8 +341,7 @@ static void take_response(struct relay *r, struct json *message) {
         r->deadline_ms = INT64_MAX;
     } else {
         json_put(message, "id", relay_parse(r, call->original)); /* the caller's own */
-        if (r->place.record)
-            relay_count(r, &r->place.record->state.errors, json_has(message, "error"));
+        relay_count(&r->place.record->state.errors, json_has(message, "error"));
         relay_deliver(r, call, message);
         if (*call->question) /* its caller comes for it */
             return;

@@ -18,16 +18,16 @@
 #define STEADY_MS 60000
 
 /* What is known of a server without a relay. */
-struct beginning {
+struct startup {
     uint8_t id[INSTANCE_ID_LEN];
     unsigned failures;
     int64_t not_before_ms; /* since it has failed, or since somebody starts it */
-    bool is_begun;         /* somebody does */
+    bool is_starting;      /* somebody does */
 };
 
 static struct relay_entry relays[RELAYS_MAX];
 static unsigned relays_used; /* relays from this one on are free, and were always */
-static struct beginning beginnings[RELAYS_MAX];
+static struct startup startups[RELAYS_MAX];
 
 /* ---- what relays count ---- */
 
@@ -62,12 +62,14 @@ static struct relay_record *find_record(const struct instance_key *key) {
 
 /* Before its relay is forked. */
 static struct relay_place make_place(struct relay_entry *x) {
-    static struct relay_figures none;
-    const size_t i = (size_t)(x - relays);
+    static struct relay_figures unread_figures;
+    static struct relay_record unread_record;
 
-    x->figures = map_counts() ? &counts->figures[i] : &none;
+    x->figures = map_counts() ? &counts->figures[x - relays] : &unread_figures;
     *x->figures = (struct relay_figures){.called_ms = x->started_ms};
     x->record = counts ? find_record(&x->key) : NULL;
+    if (!x->record)
+        x->record = &unread_record;
     return (struct relay_place){x->record, x->figures};
 }
 
@@ -89,35 +91,31 @@ bool relay_pool_state(uint32_t number, struct server_state *out) {
     return true;
 }
 
-/* ---- beginnings ---- */
+/* ---- startups ---- */
 
 /* The one of this id; or a place for it, that of the server which was heard of least recently. */
-static struct beginning *find_beginning(const uint8_t *id) {
-    struct beginning *oldest = beginnings;
+static struct startup *find_startup(const uint8_t *id) {
+    struct startup *oldest = startups;
 
-    for (struct beginning *b = beginnings; b < beginnings + RELAYS_MAX; b++) {
-        if (!memcmp(b->id, id, sizeof b->id))
-            return b;
-        if (b->not_before_ms < oldest->not_before_ms)
-            oldest = b;
+    for (struct startup *s = startups; s < startups + RELAYS_MAX; s++) {
+        if (!memcmp(s->id, id, sizeof s->id))
+            return s;
+        if (s->not_before_ms < oldest->not_before_ms)
+            oldest = s;
     }
-    *oldest = (struct beginning){0};
+    *oldest = (struct startup){0};
     memcpy(oldest->id, id, sizeof oldest->id);
     return oldest;
 }
 
 static void note_failure(const struct relay_entry *x) {
-    struct beginning *b = find_beginning(x->key.id);
+    struct startup *s = find_startup(x->key.id);
     const int64_t now = clock_monotonic_ms();
-    int64_t wait = BACK_OFF_FIRST_MS;
 
     if (now - x->started_ms >= STEADY_MS)
-        b->failures = 0;
-    for (unsigned i = 0; i < b->failures && wait < BACK_OFF_MAX_MS; i++)
-        wait *= 2;
-    b->failures++;
-    b->not_before_ms = now + (wait < BACK_OFF_MAX_MS ? wait : BACK_OFF_MAX_MS);
-    b->is_begun = false;
+        s->failures = 0;
+    s->not_before_ms = now + clock_back_off_ms(&s->failures, BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS);
+    s->is_starting = false;
 }
 
 /* ---- relays ---- */
@@ -194,21 +192,21 @@ static bool make_room(const struct instance_key *key) {
 enum instance_found relay_pool_call(const struct instance_key *key, int *fd, uint32_t *wait_ms) {
     struct relay_entry *x = find_relay(key);
     const int64_t now = clock_monotonic_ms();
-    struct beginning *b;
+    struct startup *s;
 
     *wait_ms = AGAIN_MS;
     if (x)
-        return connect_to(x, fd) ? INSTANCE_FOUND : INSTANCE_BEGUN;
-    b = find_beginning(key->id);
-    if (b->not_before_ms > now) {
-        if (!b->is_begun)
-            *wait_ms = (uint32_t)(b->not_before_ms - now);
-        return b->is_begun ? INSTANCE_BEGUN : INSTANCE_BACK_OFF;
+        return connect_to(x, fd) ? INSTANCE_FOUND : INSTANCE_STARTING;
+    s = find_startup(key->id);
+    if (s->not_before_ms > now) {
+        if (!s->is_starting)
+            *wait_ms = (uint32_t)(s->not_before_ms - now);
+        return s->is_starting ? INSTANCE_STARTING : INSTANCE_BACK_OFF;
     }
     if (!make_room(key))
-        return INSTANCE_BEGUN;
-    b->is_begun = true;
-    b->not_before_ms = now + BEGIN_MS;
+        return INSTANCE_STARTING;
+    s->is_starting = true;
+    s->not_before_ms = now + BEGIN_MS;
     return INSTANCE_NONE;
 }
 
@@ -242,7 +240,7 @@ static int fork_relay(struct relay_entry *x, const int fds[INSTANCE_FDS]) {
 
 struct relay_entry *relay_pool_start(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
     struct relay_entry *x = find_relay(key) ? NULL : find_place();
-    struct beginning *b = find_beginning(key->id);
+    struct startup *s = find_startup(key->id);
 
     if (!x)
         return NULL;
@@ -255,28 +253,24 @@ struct relay_entry *relay_pool_start(const struct instance_key *key, const int f
         note_failure(x);
         return NULL;
     }
-    b->not_before_ms = 0;
-    b->is_begun = false;
+    s->not_before_ms = 0;
+    s->is_starting = false;
     return x;
 }
 
-bool relay_pool_event(struct relay_entry *x) {
+void relay_pool_event(struct relay_entry *x) {
     char word;
     struct packet p = {&word, sizeof word, NULL, 0, 0};
     ssize_t n = packet_receive(x->control, &p);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return true;
-    if (n > 0 && word == *RELAY_WORD_FAILED)
+        return;
+    if (n > 0 ? word == *RELAY_WORD_FAILED : x->is_usable) /* without a word: it was killed */
         note_failure(x);
-    if (n > 0) {
+    if (n > 0)
         retire(x);
-        return true;
-    }
-    if (x->is_usable) /* it was killed */
-        note_failure(x);
-    descriptor_clear(&x->control);
-    return false;
+    else
+        descriptor_clear(&x->control);
 }
 
 void relay_pool_renew_service(const struct instance_key *key, int file) {

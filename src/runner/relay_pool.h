@@ -15,7 +15,7 @@ struct relay_entry {
     bool is_usable; /* it takes callers; otherwise it is ending */
     struct instance_key key;
     int64_t started_ms;
-    struct relay_record *record; /* NULL: there are too many */
+    struct relay_record *record; /* one that nobody reads, if there are too many */
     struct relay_figures *figures;
 };
 
@@ -27,8 +27,8 @@ enum instance_found relay_pool_call(const struct instance_key *key, int *fd, uin
 struct relay_entry *relay_pool_start(const struct instance_key *key, const int fds[INSTANCE_FDS]);
 /* Passes the file to all relays of the server and its revision. It stays the caller's. */
 void relay_pool_renew_service(const struct instance_key *key, int file);
-/* Its control is readable. false: it has ended, and its place is free. */
-bool relay_pool_event(struct relay_entry *x);
+/* Its control is readable. If it has ended, its place is free afterwards. */
+void relay_pool_event(struct relay_entry *x);
 /* They take no more callers, and end after the last call. */
 void relay_pool_retire_all(void);
 unsigned relay_pool_count(void);

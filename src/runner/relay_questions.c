@@ -1,8 +1,6 @@
 /* Private part of relay.h: what a server asks a client in the middle of a call. The question goes
  * to the call's connection, and nothing after it; the caller closes the connection, and the call is
  * parked here until a connection brings the answer. */
-#include <sys/random.h>
-
 #include "base/encode.h"
 #include "runner/relay.h"
 
@@ -124,19 +122,13 @@ struct relay_call *relay_call_of_log(struct relay *r, const struct json *params)
 
 /* ---- from the server ---- */
 
-static bool make_ticket(char out[RELAY_TICKET_LEN + 1], struct arena *a) {
-    uint8_t bytes[RELAY_TICKET_LEN / 2];
-
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return false;
-    memcpy(out, hex_encode(a, bytes, sizeof bytes), RELAY_TICKET_LEN + 1);
-    return true;
-}
-
 static void ask_caller(struct relay *r, struct relay_call *call, const char *method,
                        struct json *params) {
     struct json *o = json_new_object(r->arena);
+    uint8_t ticket[RELAY_TICKET_LEN / 2];
 
+    arc4random_buf(ticket, sizeof ticket);
+    memcpy(call->ticket, hex_encode(r->arena, ticket, sizeof ticket), sizeof call->ticket);
     json_put_str(o, "relay", RELAY_QUESTION);
     json_put_str(o, "ticket", call->ticket);
     json_put_str(o, "method", method);
@@ -157,7 +149,7 @@ void relay_take_question(struct relay *r, struct json *message, const char *meth
         return;
     }
     if (!list_has("elicitation/create sampling/createMessage roots/list", method)) {
-        refuse(r, id, -32601, "Method not found");
+        refuse(r, id, METHOD_NOT_FOUND, "Method not found");
         return;
     }
     /* A question that names its call is for no other one, also when that call is over. */
@@ -170,10 +162,9 @@ void relay_take_question(struct relay *r, struct json *message, const char *meth
                "progressToken names is over. The progressToken of a call in _meta tells it");
     else if (*call->question)
         refuse(r, id, -32603, "The call has asked already, and waits for the answer");
-    else if (!relay_keep_text(r, id, call->question) || !make_ticket(call->ticket, r->arena)) {
-        *call->question = 0;
+    else if (!relay_keep_text(r, id, call->question))
         refuse(r, id, -32603, "The id of this request is too long");
-    } else
+    else
         ask_caller(r, call, method, params);
 }
 
@@ -272,7 +263,7 @@ void relay_resume(struct relay *r, struct relay_caller *caller, struct json *mes
         relay_say(caller, RELAY_GONE, NULL);
         return;
     }
-    relay_renew(r, call, json_get_str(message, SERVER_USER));
+    relay_send_user_jwt(r, call, json_get_str(message, SERVER_USER));
     if (!json_is_object(answer)) { /* nobody answers any more */
         relay_cancel(r, call);
         relay_say(caller, RELAY_GONE, NULL);

@@ -4,27 +4,15 @@
 
 #define VERSION RELAY_VERSION_STATELESS
 #define META RELAY_META
-#define METHOD_NOT_FOUND (-32601)
 
 void relay_add_meta(struct relay *r, struct json *message) {
-    struct json *params = json_get(message, "params"), *meta, *info = json_new_object(r->arena);
-    struct json *capabilities = json_get(message, "capabilities");
+    struct json *capabilities = json_get(message, "capabilities"), *meta;
 
     if (!r->is_stateless)
         return;
-    if (!json_is_object(params)) {
-        params = json_new_object(r->arena);
-        json_put(message, "params", params);
-    }
-    meta = json_get(params, "_meta");
-    if (!json_is_object(meta)) {
-        meta = json_new_object(r->arena);
-        json_put(params, "_meta", meta);
-    }
-    json_put_str(info, "name", "mcp-authd");
-    json_put_str(info, "version", MCP_AUTHD_VERSION);
+    meta = json_ensure_object(r->arena, json_ensure_object(r->arena, message, "params"), "_meta");
     json_put_str(meta, META "protocolVersion", VERSION);
-    json_put(meta, META "clientInfo", info);
+    json_put(meta, META "clientInfo", relay_parse(r, RELAY_CLIENT_INFO));
     json_put(meta, META "clientCapabilities",
              capabilities ? capabilities : relay_parse(r, RELAY_CAPABILITIES));
     json_put_str(meta, META "logLevel", json_get_str(message, "levelName"));
@@ -32,29 +20,19 @@ void relay_add_meta(struct relay *r, struct json *message) {
 
 /* ---- its beginning ---- */
 
-static void discover(struct relay *r) {
-    const struct relay_call *call;
-
-    r->is_stateless = true;
-    call = relay_request(r, "server/discover", NULL);
-    r->discover_id = call ? call->id : 0;
-}
-
 void relay_begin_negotiation(struct relay *r) {
     const uint32_t given = r->key.revisions;
     const bool is_first = !r->refusal;
-    const bool is_stateless = given == REVISIONS_STATELESS ||
-                              (is_first && given == REVISIONS_STATELESS_FIRST) ||
-                              (!is_first && given == REVISIONS_HANDSHAKE_FIRST);
     int64_t wait = (int64_t)r->key.start_s * 1000;
 
     if (is_first && given == REVISIONS_STATELESS_FIRST && wait > RELAY_DISCOVER_MS)
         wait = RELAY_DISCOVER_MS;
     r->state = RELAY_STARTING;
     r->deadline_ms = clock_monotonic_ms() + wait;
-    r->is_stateless = false;
-    if (is_stateless)
-        discover(r);
+    r->is_stateless = given == REVISIONS_STATELESS ||
+                      given == (is_first ? REVISIONS_STATELESS_FIRST : REVISIONS_HANDSHAKE_FIRST);
+    if (r->is_stateless)
+        r->discover_id = relay_request_id(r, "server/discover", NULL);
     else
         relay_initialize(r);
 }
@@ -88,20 +66,11 @@ void relay_note_silence(struct relay *r) {
         relay_end(r, why);
 }
 
-static bool has_version(const struct json *result) {
-    const struct json *list = json_get(result, "supportedVersions");
-
-    for (size_t i = 0; i < json_len(list); i++)
-        if (json_str(json_at(list, i)) && !strcmp(json_str(json_at(list, i)), VERSION))
-            return true;
-    return false;
-}
-
 void relay_take_discover(struct relay *r, const struct json *message) {
     const struct json *result = json_get(message, "result");
 
     r->discover_id = 0;
-    if (!has_version(result)) {
+    if (!json_has_str(json_get(result, "supportedVersions"), VERSION)) {
         relay_refused(r, "it does not speak revision " VERSION " of MCP: its answer to "
                          "server/discover has it not in supportedVersions");
         return;
@@ -134,7 +103,7 @@ void relay_listen(struct relay *r) {
  * again. */
 void relay_note_listen_end(struct relay *r, const struct json *answer) {
     const int64_t now = clock_monotonic_ms();
-    int64_t wait = RELAY_LISTEN_FIRST_MS, code = 0;
+    int64_t code = 0;
 
     r->listening = NULL;
     if (json_get_int(json_get(answer, "error"), "code", &code) && code == METHOD_NOT_FOUND)
@@ -146,10 +115,8 @@ void relay_note_listen_end(struct relay *r, const struct json *answer) {
         relay_lists_changed(r);
         relay_resource_changed(r, NULL);
     }
-    for (unsigned i = 0; i < r->listen_failures && wait < RELAY_LISTEN_MAX_MS; i++)
-        wait *= 2;
-    r->listen_failures++;
-    r->listen_ms = now + (wait < RELAY_LISTEN_MAX_MS ? wait : RELAY_LISTEN_MAX_MS);
+    r->listen_ms =
+        now + clock_back_off_ms(&r->listen_failures, RELAY_LISTEN_FIRST_MS, RELAY_LISTEN_MAX_MS);
 }
 
 int64_t relay_listen_due(struct relay *r) {

@@ -68,10 +68,11 @@ static void drop_capabilities(void) {
     (void)syscall(SYS_capset, &header, none);
 }
 
-static bool client_uid(const char *name, uid_t starter, uid_t *out) {
+/* To be called before become. */
+static bool client_uid(const char *name, uid_t *out) {
     const struct passwd *p = name ? getpwnam(name) : NULL;
 
-    *out = p ? p->pw_uid : starter;
+    *out = p ? p->pw_uid : getuid();
     if (name && !p)
         log_error("runner_failed", kv("why", "there is no such user"), kv("user", name));
     return !name || p;
@@ -312,9 +313,8 @@ static void lower_programs(void) {
 int runner_main(int listener, const struct runner_options *o) {
     const struct rlimit no_core = {0, 0};
     struct pool p = {.runner.cgroups.dir = -1};
-    uid_t starter = getuid();
 
-    if (!client_uid(o->client_user, starter, &p.runner.client) || (o->user && !become(o->user)))
+    if (!client_uid(o->client_user, &p.runner.client) || (o->user && !become(o->user)))
         return 1;
     lower_programs();
     (void)setrlimit(RLIMIT_CORE, &no_core);

@@ -36,6 +36,5 @@ pid_t runner_begin(const char *user);
 void runner_end(pid_t pid);
 
 /* A listening socket of a runner, without a name: only who has the descriptor *connector, or gets
- * it from its parent, can connect to it, so no program can. It is made below `dir`. false: errno.
- */
+ * it from its parent, can connect to it, so no program can. Made below `dir`. false: errno. */
 bool runner_listen(const char *dir, int *listener, int *connector);

@@ -10,9 +10,7 @@
 #include "runner/request.h"
 
 #define SUPERVISORS_MAX 2048 /* runs at a time; the daemon's own limits are below it */
-#define SUPERVISOR_IDLE_S                                                                          \
-    10 /* one that was not needed for so long leaves, unless it is the last                        \
-        */
+#define SUPERVISOR_IDLE_S 10 /* without a run: then it leaves, unless it is the last idle one */
 #define HOME_PATH_MAX 64
 
 enum supervisor_state { SUPERVISOR_NONE, SUPERVISOR_IDLE, SUPERVISOR_BUSY, SUPERVISOR_LEAVING };

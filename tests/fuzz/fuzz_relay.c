@@ -48,10 +48,11 @@ static void check(const struct relay *r) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct relay r;
     static struct relay_figures figures;
+    static struct relay_record record;
     const char *at = (const char *)data, *end = at + size;
 
     log_set_level(LOG_ERROR);
-    r = (struct relay){.callers_used = CALLERS, .lists_file = -1, .place.figures = &figures};
+    r = (struct relay){.callers_used = CALLERS, .lists_file = -1, .place = {&record, &figures}};
     for (size_t i = 0; i < CALLERS; i++)
         r.callers[i].passed = -1;
     r.arena = arena_new(ARENA_BYTES);

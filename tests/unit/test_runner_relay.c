@@ -8,6 +8,7 @@
 
 static struct relay r;
 static struct relay_figures figures;
+static struct relay_record record;
 
 /* relay.c ends the process that it is in. */
 void relay_end(struct relay *relay, const char *why) {
@@ -26,8 +27,10 @@ static void from_caller(unsigned i, const char *line) {
 
 static int setup(void **state) {
     (void)state;
-    r = (struct relay){
-        .callers_used = 2, .key = {.call_ms = 60000}, .lists_file = -1, .place.figures = &figures};
+    r = (struct relay){.callers_used = 2,
+                       .key = {.call_ms = 60000},
+                       .lists_file = -1,
+                       .place = {&record, &figures}};
     r.callers[0].passed = r.callers[1].passed = -1;
     r.arena = arena_new((size_t)192 << 20);
     r.keep = arena_new((size_t)1 << 20);
@@ -398,7 +401,7 @@ static void test_the_jwt_of_a_caller_reaches_the_bridge(void **state) {
     from_caller(1, "{\"relay\":\"renew\",\"mcp-authd/user\":\"other\"}"); /* it has no call */
     from_caller(0, "{\"relay\":\"renew\"}");
     assert_string_equal(to_server(), "");
-    relay_renew_service(&r, TEXT_LITERAL("ours"));
+    relay_send_service_jwt(&r, TEXT_LITERAL("ours"));
     assert_string_equal(to_server(), "{\"mcp-authd/service\":\"ours\"}\n");
 }
 

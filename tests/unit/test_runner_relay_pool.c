@@ -23,7 +23,7 @@ static int end_all(void **state) {
     for (struct relay_entry *x = relays; x < relays + relays_used; x++)
         descriptor_clear(&x->control);
     relays_used = 0;
-    memset(beginnings, 0, sizeof beginnings);
+    memset(startups, 0, sizeof startups);
     return 0;
 }
 
@@ -78,10 +78,10 @@ static void so_many_relays_run(void **state) {
     for (uint32_t i = 1; i < RELAYS_MAX; i++)
         far[i] = add_relay(i);
     assert_int_equal(relay_pool_call(&next, &fd, &wait_ms), INSTANCE_NONE); /* the last place */
-    memset(beginnings, 0, sizeof beginnings);
+    memset(startups, 0, sizeof startups);
     far[0] = add_relay(RELAYS_MAX);
     assert_null(find_place());
-    assert_int_equal(relay_pool_call(&next, &fd, &wait_ms), INSTANCE_BEGUN);
+    assert_int_equal(relay_pool_call(&next, &fd, &wait_ms), INSTANCE_STARTING);
     assert_false(relays[0].is_usable);
     assert_true(relays[1].is_usable);
     descriptor_clear(&relays[0].control);
@@ -118,13 +118,13 @@ static void a_server_that_fails_is_started_again_after_longer_and_longer_waits(v
         const int64_t before = clock_monotonic_ms();
 
         note_failure(&x);
-        assert_in_range(find_beginning(x.key.id)->not_before_ms, before + wait,
+        assert_in_range(find_startup(x.key.id)->not_before_ms, before + wait,
                         clock_monotonic_ms() + wait);
         wait = 2 * wait < BACK_OFF_MAX_MS ? 2 * wait : BACK_OFF_MAX_MS;
     }
     assert_int_equal(wait, BACK_OFF_MAX_MS);
     note_failure(&steady);
-    assert_in_range(find_beginning(x.key.id)->not_before_ms, 0,
+    assert_in_range(find_startup(x.key.id)->not_before_ms, 0,
                     clock_monotonic_ms() + BACK_OFF_FIRST_MS);
 }
 

@@ -9,6 +9,7 @@
 
 static struct relay r;
 static struct relay_figures figures;
+static struct relay_record record;
 static int far_control;
 
 static int setup(void **state) {
@@ -27,7 +28,7 @@ static int setup(void **state) {
                        .run = -1,
                        .key = {.call_ms = 60000, .name = "test"},
                        .initialize = "{}",
-                       .place.figures = &figures};
+                       .place = {&record, &figures}};
     r.arena = arena_new(ARENA_MAX);
     r.keep = arena_new((size_t)1 << 20);
     return 0;
