@@ -10,11 +10,6 @@ struct builtin {
     struct json *(*answer)(struct mcp_call *c, const struct json *arguments);
 };
 
-/* clang-format 14 and 19 do not agree here. */
-/* clang-format off */
-#define DEFINITION(s) { (s), sizeof(s) - 1 }
-/* clang-format on */
-
 static struct json *whoami(struct mcp_call *c, const struct json *arguments) {
     struct json *me = mcp_client_identity(c->arena, &c->client);
 
@@ -69,10 +64,10 @@ const struct tool builtin_tools[BUILTIN_TOOLS] = {
                .name = "echo",
                .access = {.scopes = "", .groups = ""},
                .source = {.kind = &builtin_source, .spec = &echo_builtin},
-               .definition = {DEFINITION(ECHO), DEFINITION(ECHO)}}},
+               .definition = {TEXT_LITERAL(ECHO), TEXT_LITERAL(ECHO)}}},
     {.entry = {.key = "whoami",
                .name = "whoami",
                .access = {.scopes = "", .groups = ""},
                .source = {.kind = &builtin_source, .spec = &whoami_builtin},
-               .definition = {DEFINITION(WHOAMI), DEFINITION(WHOAMI)}}},
+               .definition = {TEXT_LITERAL(WHOAMI), TEXT_LITERAL(WHOAMI)}}},
 };

@@ -7,10 +7,6 @@
 #define SAMPLE "sampling/createMessage"
 #define ROOTS "roots/list"
 
-static bool equals(const char *s, const char *expected) {
-    return s && !strcmp(s, expected);
-}
-
 /* ---- requests ---- */
 
 struct request_check {
@@ -24,14 +20,11 @@ struct request_check {
 /* Adds a capability to q->missing unless the client has it; `part` is a member of it, or NULL. */
 static void require(struct request_check *q, const char *name, const char *part) {
     const struct json *has = json_get(q->c->client.capabilities, name);
-    struct json *need = json_get(q->missing, name);
+    struct json *need;
 
     if (json_is_object(has) && (!part || json_is_object(json_get(has, part))))
         return;
-    if (!need) {
-        need = json_new_object(q->c->arena);
-        json_put(q->missing, name, need);
-    }
+    need = json_ensure_object(q->c->arena, q->missing, name);
     if (part)
         json_put(need, part, json_new_object(q->c->arena));
     q->is_missing = true;
@@ -40,7 +33,7 @@ static void require(struct request_check *q, const char *name, const char *part)
 /* "Requested Schema": a flat object, whose properties are primitive values or arrays of choices. */
 static bool is_form(const struct json *schema) {
     const struct json *properties = json_get(schema, "properties");
-    bool ok = equals(json_get_str(schema, "type"), "object") && json_is_object(properties);
+    bool ok = json_get_is(schema, "type", "object") && json_is_object(properties);
 
     for (struct json_member m = json_first(properties); ok && m.key; json_next(&m)) {
         const char *type = json_get_str(m.value, "type");
@@ -63,15 +56,16 @@ static void check_form_elicitation(struct request_check *q, const struct json *p
 }
 
 static void check_elicitation(struct request_check *q, const struct json *params) {
-    const char *mode = json_get_str(params, "mode"), *url = json_get_str(params, "url");
+    const char *url = json_get_str(params, "url");
+    const bool is_url = json_get_is(params, "mode", "url");
 
     if (!json_get_str(params, "message"))
         q->fault = "an elicitation has no message";
-    else if (equals(mode, "url") && !strstr(url ? url : "", "://"))
+    else if (is_url && !strstr(url ? url : "", "://"))
         q->fault = "an elicitation of mode url has no URL";
-    else if (equals(mode, "url"))
+    else if (is_url)
         require(q, "elicitation", "url");
-    else if (json_get(params, "mode") && !equals(mode, "form"))
+    else if (json_get(params, "mode") && !json_get_is(params, "mode", "form"))
         q->fault = "the mode of an elicitation is neither form nor url";
     else
         check_form_elicitation(q, params);
@@ -91,15 +85,13 @@ static void check_sampling(struct request_check *q, const struct json *params) {
 }
 
 static void check_request(struct request_check *q, const struct json *v) {
-    const char *method = json_get_str(v, "method");
-
     if (++q->count > CLIENT_REQUESTS_MAX)
         q->fault = "there are too many inputRequests";
-    else if (equals(method, ELICIT))
+    else if (json_get_is(v, "method", ELICIT))
         check_elicitation(q, json_get(v, "params"));
-    else if (equals(method, SAMPLE))
+    else if (json_get_is(v, "method", SAMPLE))
         check_sampling(q, json_get(v, "params"));
-    else if (equals(method, ROOTS))
+    else if (json_get_is(v, "method", ROOTS))
         require(q, "roots", NULL);
     else
         q->fault = "a method is not one of " ELICIT ", " SAMPLE ", " ROOTS;
@@ -144,8 +136,7 @@ struct json *client_answer_expected(struct arena *a, const struct json *request,
     struct json *expected = json_new_object(a);
 
     json_put_str(expected, "method", json_get_str(request, "method"));
-    if (with_form && json_get(params, "requestedSchema") &&
-        !equals(json_get_str(params, "mode"), "url"))
+    if (with_form && json_get(params, "requestedSchema") && !json_get_is(params, "mode", "url"))
         json_put(expected, "form", json_get(params, "requestedSchema"));
     return expected;
 }
@@ -171,11 +162,9 @@ static const char *form_fault(struct arena *a, const struct json *form,
 
 static const char *elicitation_fault(struct arena *a, const struct json *form,
                                      const struct json *answer) {
-    const char *action = json_get_str(answer, "action");
-
-    if (equals(action, "decline") || equals(action, "cancel"))
+    if (json_get_is(answer, "action", "decline") || json_get_is(answer, "action", "cancel"))
         return NULL;
-    if (!equals(action, "accept"))
+    if (!json_get_is(answer, "action", "accept"))
         return "has an action that is not one of accept, decline, cancel";
     return form ? form_fault(a, form, json_get(answer, "content")) : NULL;
 }
@@ -193,16 +182,14 @@ static const char *roots_fault(const struct json *answer) {
 
 const char *client_answer_fault(struct arena *a, const struct json *expected,
                                 const struct json *answer) {
-    const char *method = json_get_str(expected, "method"), *role;
-
     if (!json_is_object(answer))
         return "is not an object";
-    if (equals(method, ELICIT))
+    if (json_get_is(expected, "method", ELICIT))
         return elicitation_fault(a, json_get(expected, "form"), answer);
-    if (equals(method, ROOTS))
+    if (json_get_is(expected, "method", ROOTS))
         return roots_fault(answer);
-    role = json_get_str(answer, "role");
-    if ((!equals(role, "user") && !equals(role, "assistant")) || !json_get(answer, "content"))
+    if ((!json_get_is(answer, "role", "user") && !json_get_is(answer, "role", "assistant")) ||
+        !json_get(answer, "content"))
         return "has no role or no content";
     return NULL;
 }

@@ -127,7 +127,7 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
         c->answer.outcome = out->outcome;
         return OK;
     }
-    if (begin_call(c, &slot, e)) /* one that was answered is not refused */
+    if (begin_call(c, &slot, e)) /* a resumed call is not refused: it waits until it may run */
         return c->resumed && mcp_call_sleep(c) ? ERR_MISSING : e->code;
     rc = execute_counted(c, i, out, e);
     descriptor_close(slot);

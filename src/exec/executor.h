@@ -1,6 +1,6 @@
-/* What answers a call of a tool, resource, prompt or completion: a built-in tool or a program. A
- * new kind is a file with its struct source_kind (catalog/manifest.h) and its struct executor, and
- * its name in EXECUTORS. */
+/* What answers a call of a tool, resource, prompt or completion: a built-in tool, a program or an
+ * MCP server. A new kind is a file with its struct source_kind (catalog/manifest.h) and its struct
+ * executor, and its name in EXECUTORS. */
 #pragma once
 
 #include "base/err.h"
@@ -46,8 +46,7 @@ struct execution {
     bool is_input_required;     /* c->answer.result is an InputRequiredResult, so complete */
 };
 
-/* What the programs of a call have used, and what they wrote to stderr, which then is not logged.
- */
+/* What the programs of a call have used, and what they wrote to stderr: it is not logged then. */
 struct program_usage {
     unsigned runs;       /* more than one if a program asked for input */
     int64_t ms, cpu_us;  /* of all of them */
@@ -63,7 +62,7 @@ struct executor {
      * waits for the answer. */
     void (*give_up)(struct mcp_call *c, const struct invocation *i, const struct json *state);
     bool is_immediate; /* it starts nothing, waits for nothing and needs no input */
-    bool checks_forms; /* itself: what a client fills in is passed on as it is */
+    bool checks_forms; /* itself: what a client fills in is given to it unchecked */
 };
 
 /* The first is the default of a manifest; from `builtin` on none has a member in manifests. */
@@ -84,14 +83,13 @@ const struct executor *executor_of(const struct source *source);
  * c->answer.outcome. */
 enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution *out,
                 struct err *e) MUST_USE;
-/* The same for methods whose result cannot say that the execution failed: then ERR_RPC_INTERNAL
- * with the reason, or what the
- * execution says. */
+/* The same for methods whose result cannot say that the execution failed: then the error of the
+ * execution, or ERR_RPC_INTERNAL, with the reason. */
 enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct execution *out,
                         struct err *e) MUST_USE;
 /* Who waits for what the call has started: its client, until the call is cancelled. */
 struct waiter call_waiter(struct mcp_call *c);
-/* As if it had ended so: the quota is used up, as quota_take says. */
+/* Fills it for a call that is not executed since a quota is used up: `why` is from quota_take. */
 void execution_over_quota(struct execution *out, const char *why);
 /* Its result, or the output as JSON; NULL: it is none. */
 struct json *execution_json(struct arena *a, const struct execution *x);

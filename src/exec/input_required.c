@@ -24,8 +24,7 @@ static struct seal_binding binding(const struct mcp_call *c, const struct input_
                                                   hex_encode(c->arena, digest, sizeof digest))};
 }
 
-/* What answers must match, also those to requests of earlier rounds: an answer may be sent again.
- */
+/* What answers must match, also those to earlier requests: an answer may be sent again. */
 static struct json *all_expected(struct mcp_call *c, const struct input_required *r,
                                  const struct json *requests) {
     struct json *expected = r->expected ? r->expected : json_new_object(c->arena);
@@ -64,10 +63,9 @@ static enum rc open_state(struct mcp_call *c, struct input_required *r, const ch
     const struct seal_binding bound = binding(c, r);
     struct json *o;
     int64_t made;
-    struct plaintext text;
 
-    if (!bound.keys || seal_open(c->arena, &bound, sealed, &text, e) ||
-        json_parse(c->arena, text.data, text.len, &o, e) || !json_get_int(o, "t", &made))
+    if (!bound.keys || seal_open_json(c->arena, &bound, sealed, &o, e) ||
+        !json_get_int(o, "t", &made))
         return rpc_invalid_params(e, "requestState does not belong to this request");
     if (made < clock_now_s(&c->x->site->clock) - INPUT_REQUIRED_STATE_S)
         return rpc_invalid_params(e, "requestState has expired");

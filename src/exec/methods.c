@@ -120,13 +120,12 @@ static const char *watch_resource(struct mcp_call *c, const struct resource *r, 
 /* Those of which there is something, since clients ask for what is declared. */
 static const char *extensions(const struct mcp_call *c) {
     struct catalog_set *const *sets = c->x->site->mcp->catalog->sets;
-    struct json *v = json_new_object(c->arena), *skills = json_new_object(c->arena);
+    struct json *v = json_new_object(c->arena);
 
     if (c->msg.protocol == PROTOCOL_STATELESS)
         json_put(v, TASKS_EXTENSION, json_new_object(c->arena));
-    json_put_bool(skills, "directoryRead", true);
     if (sets[CATALOG_SKILLS]->count)
-        json_put(v, SKILLS_EXTENSION, skills);
+        json_put_bool(json_ensure_object(c->arena, v, SKILLS_EXTENSION), "directoryRead", true);
     if (sets[CATALOG_TOOLS]->lists[0].apps)
         json_put(v, APPS_EXTENSION, json_new_object(c->arena));
     if (*c->x->site->config->idp.machine_client_ids)
@@ -134,13 +133,10 @@ static const char *extensions(const struct mcp_call *c) {
     return json_size(v) ? json_text(c->arena, v, NULL) : NULL;
 }
 
-static const struct mcp_filter filters[] = {{"taskIds", task_filter_subscribe}};
-
 const struct mcp_service exec_service = {
     .methods = methods,
     .method_count = sizeof methods / sizeof *methods,
-    .filters = filters,
-    .filter_count = sizeof filters / sizeof *filters,
+    .subscribe = task_filter_subscribe,
     .extensions = extensions,
     .watch_resource = watch_resource,
     .take_response = input_required_deliver,

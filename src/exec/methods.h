@@ -1,4 +1,4 @@
-/* The methods and filters that the MCP endpoint serves. */
+/* The methods that the MCP endpoint serves. */
 #pragma once
 
 #include "catalog/catalog.h"
@@ -13,8 +13,7 @@ enum rc called_entry(struct mcp_call *c, const struct entry **out, struct json *
 
 /* tool_call.c: checks the arguments, executes the tool or starts a task, and checks the result. */
 mcp_method_fn mcp_tools_call;
-/* The same of a tool that has been found, without the check of the headers that repeat arguments.
- */
+/* The same for a tool that has been found, without the check of headers that repeat arguments. */
 enum rc tool_call(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                   struct err *e) MUST_USE;
 /* resource_read.c: the contents of a file, a text of the manifest, or what a program prints. */

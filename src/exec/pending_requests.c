@@ -55,22 +55,20 @@ static struct pending_request *find_request(struct pending_requests *q, const ch
 
 /* A message is {"user": the sender, "message": the response}. */
 static enum rc take_message(struct pending_requests *q, const struct buf *text, struct err *e) {
-    const struct json *message, *error;
+    const struct json *message;
+    struct json *error;
     struct pending_request *r;
-    struct json *v;
-    const char *user, *why;
+    const struct json *v = json_of_text(q->c->arena, text->p, text->len);
+    const char *why;
     int64_t code = 0;
 
-    if (json_parse(q->c->arena, text->p, text->len, &v, e))
-        return OK;
-    user = json_get_str(v, "user");
     message = json_get(v, "message");
     r = find_request(q, json_get_str(message, "id"));
-    if (!user || strcmp(user, mcp_call_user(q->c)) != 0 || !r || r->answer)
+    if (!json_get_is(v, "user", mcp_call_user(q->c)) || !r || r->answer)
         return OK;
     error = json_get(message, "error");
     if (error && q->has_free_forms) {
-        r->answer = json_new_member(q->c->arena, CLIENT_ERROR, json_get(message, "error"));
+        r->answer = json_new_member(q->c->arena, CLIENT_ERROR, error);
         q->unanswered--;
         return OK;
     }

@@ -35,9 +35,8 @@ static void send_log(struct line_reader *r, struct json *log) {
 
 static void read_line(struct line_reader *r, const char *line, size_t len) {
     const struct json *v = len && !r->has_result ? json_of_text(r->scratch, line, len) : NULL;
-    const char *id = json_get_str(v, "id");
 
-    if (!v || (r->id && (!id || strcmp(id, r->id) != 0)))
+    if (!v || (r->id && !json_get_is(v, "id", r->id)))
         return; /* none, or of another call */
     if (json_get(v, "progress"))
         send_progress(r, json_get(v, "progress"));

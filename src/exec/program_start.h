@@ -1,5 +1,4 @@
-/* What a program of a manifest is started with: its environment, its secrets and what it may use.
- */
+/* What a program of a manifest is started with: environment, secrets and what it may use. */
 #pragma once
 
 #include "exec/executor.h"

@@ -111,15 +111,14 @@ struct target {
 static bool find_target(const struct mcp_call *c, struct target *t) {
     const struct catalog *catalog = c->x->site->mcp->catalog;
     const struct json *ref = json_get(c->msg.params, "ref");
-    const char *type = json_get_str(ref, "type"), *name = json_get_str(ref, "name");
-    const char *uri = json_get_str(ref, "uri");
+    const char *name = json_get_str(ref, "name"), *uri = json_get_str(ref, "uri");
     const struct resource *r = NULL;
     const struct prompt *p = NULL;
     struct json *variables;
 
-    if (type && name && !strcmp(type, "ref/prompt"))
+    if (name && json_get_is(ref, "type", "ref/prompt"))
         p = catalog_prompt(catalog, name);
-    if (type && uri && !strcmp(type, "ref/resource")) {
+    if (uri && json_get_is(ref, "type", "ref/resource")) {
         r = catalog_template(catalog, uri);
         r = r ? r : catalog_resource(catalog, c->arena, uri, &variables);
     }
@@ -173,8 +172,7 @@ static enum rc execute_completion(struct mcp_call *c, const struct target *t,
     return execute_or_fail(c, &i, x, e);
 }
 
-/* The program gets the typed text and selects the values itself: each line that it prints is one.
- */
+/* The program gets the typed text and selects the values itself: it prints one on each line. */
 static enum rc run_completion(struct mcp_call *c, const struct target *t,
                               const struct completion *completion, struct values *out,
                               struct err *e) {
@@ -234,7 +232,7 @@ static enum rc get_values(struct mcp_call *c, const struct target *t, struct val
 
 enum rc mcp_complete(struct mcp_call *c, struct err *e) {
     const struct json *ref = json_get(c->msg.params, "ref");
-    struct json *result = json_new_object(c->arena), *completion = json_new_object(c->arena);
+    struct json *completion = json_new_object(c->arena);
     struct values v = {.list = json_new_array(c->arena)};
     const char *target = json_get_str(ref, json_get(ref, "uri") ? "uri" : "name");
     struct target t;
@@ -249,7 +247,6 @@ enum rc mcp_complete(struct mcp_call *c, struct err *e) {
     json_put_bool(completion, "hasMore", v.total > VALUES_MAX);
     if (t.entry->is_foreign && ask_server(c, &t, &completion, e))
         return e->code;
-    json_put(result, "completion", completion);
-    mcp_call_finish(c, result);
+    mcp_call_finish(c, json_new_member(c->arena, "completion", completion));
     return OK;
 }

@@ -122,15 +122,14 @@ static struct json *input_request(struct arena *a, const struct server_answer *a
     return request;
 }
 
-/* A server of 2026-07-28 answers that it needs input, and is sent the call again. NULL: it has
+/* The request for input of a server of 2026-07-28, which is then sent the call again. NULL: it has
  * another answer. */
 #define STATE "state" /* the server's, in ours */
-static struct json *asked_again(struct arena *a, const struct server_answer *answer) {
+static struct json *input_request_of_result(struct arena *a, const struct server_answer *answer) {
     const struct json *result = answer->is_stateless ? answer->result : NULL;
-    const char *type = json_get_str(result, "resultType");
     struct json *request;
 
-    if (!type || strcmp(type, "input_required") != 0)
+    if (!json_get_is(result, "resultType", "input_required"))
         return NULL;
     request = json_new_member(a, "requestState",
                               json_new_member(a, STATE, json_get(result, "requestState")));
@@ -157,22 +156,19 @@ static struct json *param_headers(struct mcp_call *c, const struct invocation *i
     return out;
 }
 
-/* What only the bridge reads. */
+/* The headers go in _meta, for the bridge alone. */
 static void add_headers(struct mcp_call *c, const struct invocation *i, struct json *params) {
     const struct server_item *item = i->source->spec;
-    struct json *headers, *meta = json_get(params, "_meta");
+    struct json *headers;
 
     if (!item->server->is_address || !is_kind(i, "tool") || !strcmp(i->params[0].key, "argument"))
         return;
     headers = param_headers(c, i);
-    if (!json_size(headers))
-        return;
-    if (!meta)
-        json_put(params, "_meta", meta = json_new_object(c->arena));
-    json_put(meta, SERVER_META_HEADERS, headers);
+    if (json_size(headers))
+        json_put(json_ensure_object(c->arena, params, "_meta"), SERVER_META_HEADERS, headers);
 }
 
-/* Until it answers, or asks what the client can be asked. */
+/* Goes on until the server answers, or asks something that the client can be asked. */
 static void request_answer(struct mcp_call *c, const struct invocation *i,
                            struct server_request *request, struct server_answer *out) {
     const char *why;
@@ -215,8 +211,7 @@ static void cancel_task(struct mcp_call *c, const struct server *s, const char *
     server_request(c, &request, &answer);
 }
 
-/* "tasks/result" is answered when the task has ended, with what the call would have been answered.
- */
+/* "tasks/result" is answered when the task has ended, as the call would have been. */
 static void await_task(struct mcp_call *c, const struct invocation *i,
                        struct server_request *request, struct server_answer *out) {
     const struct server_item *item = i->source->spec;
@@ -235,19 +230,8 @@ static void await_task(struct mcp_call *c, const struct invocation *i,
         cancel_task(c, item->server, id);
 }
 
-static struct server_request make_server_request(struct mcp_call *c, const struct invocation *i) {
-    const struct server_item *item = i->source->spec;
-
-    return (struct server_request){
-        .server = item->server,
-        .timeout_ms = i->source->timeout_ms,
-        .on_notification = pass_notification,
-        .waiter = call_waiter(c),
-        .can_be_asked = true,
-    };
-}
-
-/* The call that has asked, if it has; otherwise a new one. false: *out says why not. */
+/* Goes on with the call in which the server has asked; makes a new one if it has not. false: the
+ * client has sent no answer to the question. */
 static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
                            const struct input_required *input, struct server_request *request) {
     struct json *meta = make_meta(c, request->server),
@@ -274,10 +258,14 @@ static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
 static void execute_server(struct mcp_call *c, const struct invocation *i,
                            const struct input_required *input, struct execution *out) {
     const struct server_item *item = i->source->spec;
-    struct server_request request = make_server_request(c, i);
+    struct server_request request = {.server = item->server,
+                                     .timeout_ms = i->source->timeout_ms,
+                                     .on_notification = pass_notification,
+                                     .arg = c,
+                                     .waiter = call_waiter(c),
+                                     .can_be_asked = true};
     struct server_answer answer;
 
-    request.arg = c;
     if (!begin_or_go_on(c, i, input, &request)) {
         *out = (struct execution){.end = EXECUTION_ERROR,
                                   .outcome = "error",
@@ -292,8 +280,8 @@ static void execute_server(struct mcp_call *c, const struct invocation *i,
                               .error = error_of(answer.error),
                               .error_data = json_get(answer.error, "data"),
                               .result = answer.result};
-    out->input_request =
-        answer.question ? input_request(c->arena, &answer) : asked_again(c->arena, &answer);
+    out->input_request = answer.question ? input_request(c->arena, &answer)
+                                         : input_request_of_result(c->arena, &answer);
     if (answer.result && is_kind(i, "tool") && !out->input_request)
         check_result(c, item->server, out);
     if (answer.is_stored)

@@ -8,11 +8,10 @@
 
 struct server_request {
     const struct server *server;
-    const char *method;  /* NULL: only *out is filled that comes before a request */
+    const char *method;  /* NULL: no request; *out is filled from the relay's first line */
     struct json *params; /* of this request; may be changed */
     int64_t timeout_ms;
-    /* Called with each notification that the server sends for this request; NULL: they are dropped.
-     */
+    /* Called with each notification that the server sends for the request; NULL: it is dropped. */
     void (*on_notification)(void *arg, struct arena *scratch, const char *method,
                             struct json *params);
     void *arg;
@@ -36,7 +35,7 @@ struct server_answer {
     const char *outcome;       /* a word for the log line, such as "ok" or "timeout" */
     const char *stamp;         /* of its relay; NULL: it did not get so far */
     bool *is_stored;           /* the stamp was found in the file of lists; NULL: nobody knows */
-    struct json *capabilities; /* of the server; NULL: the same */
+    struct json *capabilities; /* of the server; NULL: the relay has said them before */
     bool is_stateless;         /* it speaks 2026-07-28 */
     /* What the server asks the client, an object with "method" and "params", and the ticket of the
      * call, which waits for the answer for a while. NULL: nothing. */
@@ -45,7 +44,7 @@ struct server_answer {
     enum execution_end end;
 };
 
-/* Of the process that is asked for the lists. */
+/* The key of the instance that is asked for the lists. */
 struct instance_key server_instance_key(struct mcp_call *c, const struct server *s);
 /* Waits for timeout_ms at most. Everything is in the arena of the call. */
 void server_request(struct mcp_call *c, const struct server_request *r, struct server_answer *out);

@@ -15,10 +15,10 @@
 
 #define PAGE_MS 5000  /* for a page, or as long as a call may take */
 #define PAGES_MAX 100 /* of one list */
-#define METHOD_NOT_FOUND (-32601)
-/* A server that has failed is asked again when so many times as long as that took has passed. */
-#define REST_FACTOR 10
-#define REST_MAX_S 600
+/* A server that has failed is asked again after BACK_OFF_FACTOR times as long as the failure took.
+ */
+#define BACK_OFF_FACTOR 10
+#define BACK_OFF_MAX_S 600
 
 /* ---- asking ---- */
 
@@ -115,7 +115,7 @@ static const char *side_file(struct mcp_call *c, const struct server *s, const c
                         what);
 }
 
-/* Reads no more than that: memory for the longest lists would cost more than the call. */
+/* Reads no more than wanted.len bytes: memory for the longest lists costs more than the call. */
 static bool has_text(struct mcp_call *c, const char *path, struct text wanted) {
     struct text now;
     struct err e;
@@ -152,8 +152,8 @@ static bool save(struct mcp_call *c, const struct server *s, const struct asking
 
 /* ---- when it was asked ---- */
 
-/* An empty file whose times say: for which manifest (that one's last change, which may be in the
- * future), and, after a failure, before when it is not asked again. */
+/* An empty file. Its mtime is that of the manifest with which the server was asked last, perhaps in
+ * the future; its atime is the time before which it is not asked again, or 0 if it has answered. */
 #define ASKED "asked"
 #define AGE_MAX_S 3600
 
@@ -174,18 +174,19 @@ static void note_asked(struct mcp_call *c, const struct server *s, struct timesp
         (void)utimensat(AT_FDCWD, path, times, 0);
 }
 
-/* Was it asked with this manifest, in vain and not long ago? */
-static bool rests(struct mcp_call *c, const struct server *s, bool *was_asked) {
+/* Has it failed with this manifest, and is not to be asked again yet? *has_answered: it was asked
+ * with this manifest, and has answered. */
+static bool backs_off(struct mcp_call *c, const struct server *s, bool *has_answered) {
     const struct timespec manifest = manifest_time(c, s);
     const int64_t now = clock_now_s(&c->x->site->clock);
     struct stat asked;
 
-    *was_asked = !stat(side_file(c, s, ASKED), &asked) && asked.st_mtim.tv_sec == manifest.tv_sec &&
-                 asked.st_mtim.tv_nsec == manifest.tv_nsec;
-    if (!*was_asked)
+    *has_answered = false;
+    if (stat(side_file(c, s, ASKED), &asked) || asked.st_mtim.tv_sec != manifest.tv_sec ||
+        asked.st_mtim.tv_nsec != manifest.tv_nsec)
         return false;
-    *was_asked = !asked.st_atim.tv_sec; /* and has answered */
-    return asked.st_atim.tv_sec > now && asked.st_atim.tv_sec <= now + REST_MAX_S;
+    *has_answered = !asked.st_atim.tv_sec;
+    return asked.st_atim.tv_sec > now && asked.st_atim.tv_sec <= now + BACK_OFF_MAX_S;
 }
 
 /* ---- changes while nobody calls ---- */
@@ -203,13 +204,10 @@ static bool has_changed(struct mcp_call *c, const struct server *s) {
     struct stat changed, asked;
 
     return !stat(change_file(c, s), &changed) && !stat(side_file(c, s, "stamp"), &asked) &&
-           (changed.st_mtim.tv_sec > asked.st_mtim.tv_sec ||
-            (changed.st_mtim.tv_sec == asked.st_mtim.tv_sec &&
-             changed.st_mtim.tv_nsec > asked.st_mtim.tv_nsec));
+           clock_is_later(changed.st_mtim, asked.st_mtim);
 }
 
-/* From now on the relay tells of changes, until its server ends; those since `stamp` are told here.
- */
+/* From now on the relay tells of changes, until its server ends; those since `stamp` this does. */
 static void watch(struct mcp_call *c, const struct server *s, const char *stamp) {
     struct server_request request = {.server = s,
                                      .is_for_lists = true,
@@ -231,14 +229,14 @@ static void watch(struct mcp_call *c, const struct server *s, const char *stamp)
 
 static bool is_due(struct mcp_call *c, const struct server *s) {
     struct stat asked;
-    bool was_asked;
+    bool has_answered;
     /* Of a server with instances for users or calls nobody hears that its lists have changed. */
     const bool is_old = s->program.lifetime != PERSISTENT &&
                         !stat(side_file(c, s, ASKED), &asked) &&
                         clock_now_s(&c->x->site->clock) - asked.st_ctim.tv_sec > AGE_MAX_S;
 
-    return !rests(c, s, &was_asked) &&
-           (!was_asked || access(s->lists, F_OK) || is_old || has_changed(c, s));
+    return !backs_off(c, s, &has_answered) &&
+           (!has_answered || access(s->lists, F_OK) || is_old || has_changed(c, s));
 }
 
 /* ---- one process at a time ---- */
@@ -263,7 +261,7 @@ static bool fetch(struct mcp_call *c, const struct server *s) {
                        .until_ms = began_ms + SERVER_LISTS_MS,
                        .lists = json_new_object(c->arena)};
     int fd = lock(c, s);
-    int64_t rest_s;
+    int64_t back_off_s;
     bool ok;
 
     if (fd < 0)
@@ -277,9 +275,9 @@ static bool fetch(struct mcp_call *c, const struct server *s) {
         (void)utimensat(AT_FDCWD, side_file(c, s, "stamp"), (struct timespec[]){at, at}, 0);
         watch(c, s, a.stamp);
     }
-    rest_s = (clock_monotonic_ms() - began_ms) * REST_FACTOR / 1000;
-    rest_s = rest_s < REST_MAX_S ? rest_s : REST_MAX_S;
-    note_asked(c, s, manifest, ok ? 0 : clock_now_s(&c->x->site->clock) + rest_s);
+    back_off_s = (clock_monotonic_ms() - began_ms) * BACK_OFF_FACTOR / 1000;
+    back_off_s = back_off_s < BACK_OFF_MAX_S ? back_off_s : BACK_OFF_MAX_S;
+    note_asked(c, s, manifest, ok ? 0 : clock_now_s(&c->x->site->clock) + back_off_s);
     mcp_call_takes_long(c, false);
     (void)close(fd);
     return ok;
@@ -320,12 +318,12 @@ bool server_lists_look_again(struct mcp_call *c) {
 
 void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp,
                           bool *is_stored) {
-    bool was_asked;
+    bool has_answered;
 
     if (s->program.lifetime != PERSISTENT || *is_stored)
         return;
     *is_stored = has_text(c, side_file(c, s, "stamp"), text_of(stamp));
-    if (*is_stored || rests(c, s, &was_asked))
+    if (*is_stored || backs_off(c, s, &has_answered))
         return;
     (void)fetch(c, s);
     server_subscriptions_renew(c, s);

@@ -10,11 +10,11 @@
 #include "shared/cache.h"
 
 #define ARENA_MAX ((size_t)8 << 20)
-#define EVERY_S (IDENTITY_SERVICE_S / 4)
+#define RENEW_S (IDENTITY_SERVICE_S / 4)
 
 /* One worker of the host does it. */
 static bool is_due(struct site *site, struct arena *a, const struct server *s) {
-    const struct cache_entry entry = cache_text_entry("", EVERY_S);
+    const struct cache_entry entry = cache_text_entry("", RENEW_S);
     struct err e;
 
     return site->cache &&

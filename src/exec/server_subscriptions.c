@@ -90,16 +90,15 @@ void server_subscriptions_renew(struct mcp_call *c, const struct server *s) {
     const int64_t now = clock_now_s(&c->x->site->clock);
 
     for (unsigned slot = 0; s->subscribes && slot < SERVER_UPDATE_FILES; slot++) {
-        const char *path = path_of(c, ".", slot), *name, *uri;
+        const char *path = path_of(c, ".", slot), *uri;
         struct json *o;
         struct err e;
         int64_t until_s;
 
         if (access(path, F_OK) || json_parse_file(c->arena, path, RECORD_BYTES_MAX, &o, &e))
             continue;
-        name = json_get_str(o, "server");
         uri = json_get_str(o, "uri");
-        if (name && uri && !strcmp(name, s->name) && json_get_int(o, "until_s", &until_s) &&
+        if (json_get_is(o, "server", s->name) && uri && json_get_int(o, "until_s", &until_s) &&
             until_s > now && !subscribe(c, s, uri, until_s - now))
             return;
     }

@@ -236,19 +236,15 @@ void task_watcher_run(task_watcher_site_fn *find_site, void *arg, int fd) {
 
 /* ---- subscribing ---- */
 
-static bool has_text(const struct json *array, const char *text) {
-    for (size_t i = 0; i < json_len(array); i++)
-        if (!strcmp(json_str(json_at(array, i)), text))
-            return true;
-    return false;
-}
-
-enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct buf *list,
-                              struct json **granted, struct err *e) {
+enum rc task_filter_subscribe(struct mcp_call *c, const struct json *requested, struct buf *list,
+                              struct json *granted, struct err *e) {
+    const struct json *ids = json_get(requested, "taskIds");
     struct json *subscribed = json_new_array(c->arena);
     const char *site = c->x->site->config->site;
     struct text head;
 
+    if (!ids)
+        return OK;
     if (task_check_extension(c, e))
         return e->code;
     head = notification_head(c->arena, mcp_subscription_meta(c));
@@ -256,7 +252,7 @@ enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct
         const char *id = json_str(json_at(ids, i));
         struct task t;
 
-        if (!id || has_text(subscribed, id))
+        if (!id || json_has_str(subscribed, id))
             continue;
         switch ((int)task_read_for_caller(c, id, &t, e)) {
         case OK:
@@ -271,6 +267,6 @@ enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct
         }
     }
     if (json_len(subscribed))
-        *granted = subscribed;
+        json_put(granted, "taskIds", subscribed);
     return OK;
 }

@@ -13,11 +13,11 @@
 struct mcp_call;
 struct site;
 
-/* The filter taskIds of subscriptions/listen: subscribes to those tasks that are the caller's own;
- * *granted has their ids. ERR_RPC_MISSING_CAPABILITY if the client does not support the extension.
- */
-enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct buf *list,
-                              struct json **granted, struct err *e) MUST_USE;
+/* The filter taskIds of subscriptions/listen: subscribes to the caller's own tasks among these, and
+ * puts their ids into `granted`. ERR_RPC_MISSING_CAPABILITY: the client does not support the
+ * extension. */
+enum rc task_filter_subscribe(struct mcp_call *c, const struct json *requested, struct buf *list,
+                              struct json *granted, struct err *e) MUST_USE;
 /* The site of that name, with its task store; NULL: there is none. */
 typedef struct site *task_watcher_site_fn(void *arg, const char *name);
 /* Serves the requests that arrive at fd, until its other end is closed. */

@@ -36,10 +36,8 @@ static void log_store_failure(const struct task *t, const struct err *e) {
  * "Task Update Requests"): a key that the program uses again is renamed for the client. */
 static void set_input_requests(struct task *t, const struct json *given) {
     struct json *requests = json_new_object(t->arena), *names = json_new_object(t->arena);
-    struct json *asked = json_get(t->record, "asked");
+    struct json *asked = json_ensure_object(t->arena, t->record, "asked");
 
-    if (!asked)
-        asked = json_new_object(t->arena);
     for (struct json_member m = json_first(given); m.key; json_next(&m)) {
         const char *key = m.key;
 
@@ -52,7 +50,6 @@ static void set_input_requests(struct task *t, const struct json *given) {
         json_put_bool(asked, m.key, true);
     json_put(t->record, "inputRequests", requests);
     json_put(t->record, "names", names);
-    json_put(t->record, "asked", asked);
 }
 
 /* The client's answers, under the keys that the program used. */

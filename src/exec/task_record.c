@@ -16,9 +16,7 @@ static int64_t now_s(const struct task *t) {
 }
 
 bool task_is(const struct task *t, const char *status) {
-    const char *now = json_get_str(t->record, "status");
-
-    return now && !strcmp(now, status);
+    return json_get_is(t->record, "status", status);
 }
 
 bool task_has_ended(const struct task *t) {
@@ -112,9 +110,7 @@ void task_socket_wake(const struct task *t) {
 
 /* The task should run on this host, but its process does not exist. */
 static bool is_orphaned(const struct task *t) {
-    const char *daemon = json_get_str(t->record, "daemon");
-
-    return daemon && !strcmp(daemon, daemon_name(t->arena)) &&
+    return json_get_is(t->record, "daemon", daemon_name(t->arena)) &&
            !message_socket_exists(socket_name(t));
 }
 
@@ -177,14 +173,11 @@ enum rc task_read(struct site *site, struct arena *a, const char *id, struct tas
 
 enum rc task_read_for_caller(struct mcp_call *c, const char *id, struct task *out, struct err *e) {
     enum rc rc = task_read(c->x->site, c->arena, id, out, e);
-    const char *sub, *client;
 
     if (rc && rc != ERR_MISSING)
         return rc;
-    sub = rc ? NULL : json_get_str(out->record, "sub");
-    client = rc ? NULL : json_get_str(out->record, "client");
-    if (!sub || !client || strcmp(sub, c->client.claims->sub) != 0 ||
-        strcmp(client, c->client.claims->client_id) != 0)
+    if (rc || !json_get_is(out->record, "sub", c->client.claims->sub) ||
+        !json_get_is(out->record, "client", c->client.claims->client_id))
         return rpc_invalid_params(e, "there is no such task");
     return OK;
 }

@@ -161,11 +161,9 @@ enum rc mcp_tasks_cancel(struct mcp_call *c, struct err *e) {
 /* Takes the answers that the task waits for; others are ignored. */
 static enum rc take_answers(struct task *t, const struct json *given, bool *any, struct err *e) {
     struct json *pending = json_get(t->record, "inputRequests"), *left = json_new_object(t->arena);
-    struct json *answers = json_get(t->record, "inputResponses");
+    struct json *answers = json_ensure_object(t->arena, t->record, "inputResponses");
 
     *any = false;
-    if (!answers)
-        answers = json_new_object(t->arena);
     for (struct json_member m = json_first(pending); m.key; json_next(&m)) {
         struct json *answer = json_get(given, m.key);
 
@@ -176,7 +174,6 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
         json_put(answer ? answers : left, m.key, answer ? answer : m.value);
         *any = *any || answer;
     }
-    json_put(t->record, "inputResponses", answers);
     json_put(t->record, "inputRequests", left);
     return OK;
 }

@@ -5,11 +5,11 @@
 #include "mcp/call.h"
 
 struct caller mcp_caller(const struct mcp_call *c);
-/* The entry, or NULL if it is NULL, or hidden from the caller: with LIST_FORBIDDEN=no, what the
- * caller's groups or claims do not allow is as if it were not there. (What only lacks a scope is
- * not hidden: the client can ask for the scope.) */
+/* The entry. NULL: it is NULL, or hidden from the caller: with LIST_FORBIDDEN=no, what the caller's
+ * groups or claims do not allow is as if it were not there. (An entry for which the token only
+ * lacks a scope is not hidden: the client can ask for the scope.) */
 const struct entry *mcp_visible(const struct mcp_call *c, const struct entry *entry);
-/* catalog_resource of what is visible. */
+/* As catalog_resource; NULL also for a resource that is hidden from the caller. */
 const struct resource *mcp_find_resource(const struct mcp_call *c, const char *uri,
                                          struct json **variables);
 /* May the caller use it? NULL: it demands nothing. ERR_INSUFFICIENT_SCOPE with a challenge, or

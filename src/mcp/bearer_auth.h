@@ -18,9 +18,7 @@ enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims,
 enum rc bearer_check_again(struct exchange *x, const struct token_claims *claims,
                            struct err *e) MUST_USE;
 
-/* Does DENY_FILE deny the token's app client or user, or all tokens issued before a time later than
- * the token's?
- */
+/* Does DENY_FILE deny the token's app client or user, or all tokens that are as old as this one? */
 bool bearer_is_denied(const struct deny_list *deny, const struct token_claims *claims);
 
 /* Does the token have these scopes and REQUIRED_SCOPES? Otherwise ERR_INSUFFICIENT_SCOPE, with a

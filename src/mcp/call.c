@@ -28,19 +28,13 @@ struct mcp_call mcp_call_begin(struct exchange *x) {
 }
 
 void mcp_call_finish(struct mcp_call *c, struct json *result) {
-    struct json *meta, *info;
-
     if (c->msg.protocol == PROTOCOL_STATELESS) {
-        meta = json_get(result, "_meta");
-        if (!meta) {
-            meta = json_new_object(c->arena);
-            json_put(result, "_meta", meta);
-        }
-        info = json_new_object(c->arena);
+        struct json *info = json_new_object(c->arena);
+
         json_put_str(info, "name", c->x->site->config->server.name);
         json_put_str(info, "title", c->x->site->config->server.label);
         json_put_str(info, "version", MCP_AUTHD_VERSION);
-        json_put(meta, META_SERVER_INFO, info);
+        json_put(json_ensure_object(c->arena, result, "_meta"), META_SERVER_INFO, info);
         if (!json_has(result, "resultType"))
             json_put_str(result, "resultType", "complete");
     }

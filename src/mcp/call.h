@@ -57,20 +57,13 @@ struct mcp_method {
     const char *kind;       /* of the call's target, such as "tool": its key in that line */
 };
 
-/* What subscriptions/listen can ask for besides lists and resources: a member of
- * params.notifications, whose value is `requested`. `subscribe` adds subscriptions to `list`;
- * *granted is the part of the request that is granted, NULL if nothing is. */
-struct mcp_filter {
-    const char *member;
-    enum rc (*subscribe)(struct mcp_call *c, const struct json *requested, struct buf *list,
-                         struct json **granted, struct err *e);
-};
-
 struct mcp_service {
     const struct mcp_method *methods;
     size_t method_count;
-    const struct mcp_filter *filters;
-    size_t filter_count;
+    /* Adds to `list` what subscriptions/listen requests besides lists and resources, and what it
+     * gets of that to `granted`, an object like params.notifications. */
+    enum rc (*subscribe)(struct mcp_call *c, const struct json *requested, struct buf *list,
+                         struct json *granted, struct err *e);
     /* The server's, for server/discover and initialize: an object, as JSON; NULL: none. */
     const char *(*extensions)(const struct mcp_call *c);
     /* The path of a file that changes when this resource, which is no file, does; NULL: none. */
@@ -109,8 +102,8 @@ struct mcp_stream {
 /* What ends the call before its program ends: session.h. */
 struct mcp_cancel {
     const int *watch; /* watched instead of the client's connection; NULL: nothing */
-    bool (*must_stop)(
-        void *arg); /* called when it is readable, see runner/process.h; may be NULL */
+    /* Called when `watch` is readable, as in struct waiter (runner/client.h). */
+    bool (*must_stop)(void *arg);
     void *must_stop_arg;
     struct message_socket *socket; /* receives notifications/cancelled; NULL: not supported */
     bool arrived;                  /* such a notification has been received */
@@ -125,7 +118,7 @@ struct mcp_answer {
      * and how the call ended (NULL: "ok" or "error"). */
     const char *target, *outcome;
     const char *task;    /* the task that the call began; NULL: none */
-    bool error_is_other; /* the error's text is not ours: it may have data in it */
+    bool error_is_other; /* its text is a program's or a server's: it may have data in it */
 };
 
 struct mcp_call {
@@ -138,8 +131,7 @@ struct mcp_call {
     struct mcp_cancel cancel;
     struct mcp_answer answer;
     struct program_usage *usage; /* exec/executor.h; NULL: nobody asks for it */
-    struct json *resumed; /* the method's state of a parked call that goes on (parked_call.h); NULL:
-                             a new call */
+    struct json *resumed; /* a parked call: its method's state (parked_call.h); NULL: a new call */
 };
 
 /* Makes a call of this exchange, before its message is read. */
@@ -149,7 +141,7 @@ struct mcp_call mcp_call_begin(struct exchange *x);
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
 void mcp_call_audit(const struct mcp_call *c, const struct mcp_call_end *end);
-/* Tells whom the site names (on_call): the master, which starts another worker meanwhile. */
+/* Calls on_call of the site: the master then starts another worker for the time of the call. */
 void mcp_call_takes_long(const struct mcp_call *c, bool begins);
 
 /* The caller, told apart from the users of all other sites of this host: for its limits. */

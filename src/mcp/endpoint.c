@@ -304,8 +304,7 @@ static enum rc post_batch(struct mcp_call *c, const struct json *messages, struc
 enum rc mcp_post(struct exchange *x, struct err *e) {
     struct mcp_call c = mcp_call_begin(x);
     struct json *body;
-    enum rc rc = x->rq->resumed ? mcp_call_restore(&c, &c.resumed, e)
-                                : mcp_bearer_auth(x, &c.client.claims, e);
+    enum rc rc = x->rq->resumed ? mcp_call_restore(&c, e) : mcp_bearer_auth(x, &c.client.claims, e);
 
     if (rc || check_media(x->rq, x->rp, e))
         return e->code;

@@ -36,7 +36,7 @@ static bool path_has_changed(struct arena *a, const char *path, int64_t since_ms
     return false;
 }
 
-/* What is deeper in the folder of skills, too. */
+/* Has the folder changed? In that of skills also what is deeper counts. */
 static bool folder_changed(const struct mcp_call *c, const char *path, int64_t since_ms) {
     const struct site *site = c->x->site;
     char skills[SUBSCRIPTION_PATH_MAX];

@@ -49,18 +49,16 @@ static void add_list_change(struct mcp_call *c, struct buf *b, size_t list) {
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         if (*dirs[i] && subscription_folder_path(dirs[i], path)) {
             subscription_add(b, SUBSCRIPTION_FOLDER, text_of(path), event);
-            event.len = 0; /* once, since there may be many streams */
+            event.len = 0; /* those that follow send the same: it is kept only once */
         }
 }
 
-/* Subscribes to a change of the resource. False: nobody tells of one, or the caller may not read
- * it.
- */
+/* Subscribes to changes of the resource. False: nobody tells of them, or the caller may not read
+ * it. */
 static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     struct json *variables, *params;
     const struct resource *r = uri ? mcp_find_resource(c, uri, &variables) : NULL;
     struct caller caller = mcp_caller(c);
-
     const char *path;
 
     if (!r || !access_is_allowed(&r->entry.access, &caller))
@@ -101,24 +99,6 @@ static struct json *grant(struct mcp_call *c, const struct json *requested, stru
     return granted;
 }
 
-/* Adds what the service's filters grant. */
-static enum rc grant_filters(struct mcp_call *c, const struct json *requested, struct buf *b,
-                             struct json *granted, struct err *e) {
-    const struct mcp_service *service = c->x->site->mcp->service;
-
-    for (const struct mcp_filter *f = service->filters;
-         f < service->filters + service->filter_count; f++) {
-        const struct json *requested_part = json_get(requested, f->member);
-        struct json *granted_part = NULL;
-
-        if (requested_part && f->subscribe(c, requested_part, b, &granted_part, e))
-            return e->code;
-        if (granted_part)
-            json_put(granted, f->member, granted_part);
-    }
-    return OK;
-}
-
 enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     const struct json *requested = json_get(c->msg.params, "notifications");
     struct buf *b = new_list(c);
@@ -130,7 +110,7 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
         return rpc_invalid_request(e, "Accept must allow text/event-stream");
     params = make_params(c);
     granted = grant(c, requested, b);
-    if (grant_filters(c, requested, b, granted, e))
+    if (c->x->site->mcp->service->subscribe(c, requested, b, granted, e))
         return e->code;
     json_put(params, "notifications", granted);
     /* The response, which the stream holder sends when it ends the stream ("Graceful Closure"). */

@@ -100,13 +100,13 @@ static bool restore_stream(struct mcp_call *c, const struct json *o) {
     return true;
 }
 
-enum rc mcp_call_restore(struct mcp_call *c, struct json **state, struct err *e) {
+enum rc mcp_call_restore(struct mcp_call *c, struct err *e) {
     const struct text text = c->x->rq->resumed->state;
     const struct json *o;
 
-    if (json_parse(c->arena, text.p, text.len, state, e))
+    if (json_parse(c->arena, text.p, text.len, &c->resumed, e))
         return err_set(e, ERR_INTERNAL, "the state of a parked call is not JSON");
-    o = json_get(*state, CALL);
+    o = json_get(c->resumed, CALL);
     c->client.claims = token_claims_restore(c->arena, json_get(o, "claims"));
     if (!c->client.claims || !json_get_int(o, "deadline_ms", &c->cancel.deadline_ms) ||
         !restore_stream(c, o))

@@ -111,8 +111,6 @@ static enum rc read_request(struct json *v, struct mcp_message *out, struct err 
 }
 
 enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e) {
-    const char *version;
-
     out->kind = MCP_REQUEST;
     out->id = out->params = NULL;
     out->method = NULL;
@@ -120,8 +118,7 @@ enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e)
         return rpc_invalid_request(e, "not a JSON object");
     if (is_id(json_get(v, "id")))
         out->id = json_get(v, "id");
-    version = json_get_str(v, "jsonrpc");
-    if (!version || strcmp(version, "2.0") != 0)
+    if (!json_get_is(v, "jsonrpc", "2.0"))
         return rpc_invalid_request(e, "jsonrpc must be \"2.0\"");
     if (json_get(v, "id") && !out->id && !json_get(v, "error"))
         return rpc_invalid_request(e, "the id must be a string or an integer");

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "catalog/protocol.h"
 
-/* The first 12 codes of a protocol are for OAuth (oauth/site.h). */
+/* The codes behind the 12 of OAuth (oauth/site.h). */
 #define RPC_CODE(n) ((enum rc)(ERR_PROTOCOL + 12 + (n)))
 #define ERR_RPC_PARSE RPC_CODE(0)
 #define ERR_RPC_INVALID_REQUEST RPC_CODE(1)
@@ -42,8 +42,7 @@ struct mcp_message {
 };
 
 /* Reads kind, id, method and params (JSON-RPC 2.0 §4). ERR_RPC_INVALID_REQUEST with the reason if
- * it is not a message; out->id is set even then, if it can be read, because the error repeats it.
- */
+ * it is not a message; out->id is set even then, if it can be read: the error repeats it. */
 enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e) MUST_USE;
 
 /* An answer. `result` is the text of the result. */

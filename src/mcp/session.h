@@ -35,9 +35,8 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
  * SESSION_STORED_BYTES_MAX. */
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
 
-/* Begins the call of a GET or DELETE request: checks the token and finds the session. If the
- * request's version has no such requests (2026-07-28), ERR_METHOD_NOT_ALLOWED with the text `why`.
- */
+/* Begins the call of a GET or DELETE request: checks the token and finds the session. In versions
+ * without such requests (2026-07-28), ERR_METHOD_NOT_ALLOWED with the text `why`. */
 enum rc mcp_session_begin(struct exchange *x, struct mcp_call *c, const char *why,
                           struct err *e) MUST_USE;
 /* DELETE of the MCP endpoint: ends a session. */
@@ -49,7 +48,7 @@ mcp_method_fn mcp_initialize, mcp_ping, mcp_discover, mcp_set_level;
  * runs in another worker. The worker that gets the notification sends a message to the other one,
  * which expects it while its program runs and while it waits for the client's answers. (In
  * 2026-07-28 closing the stream cancels.) */
-#define CANCEL_POLL_MS 500 /* how often that is checked while waiting for the client's answers */
+#define CANCEL_POLL_MS 500 /* how often the message is looked for during that wait */
 
 /* Makes the call cancellable until cancel_end, if it belongs to a session and no running call of
  * the session has the same id. */
