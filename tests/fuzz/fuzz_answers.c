@@ -66,7 +66,10 @@ static void check_parked(const struct pending_requests *q) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a = arena_new(ARENA_BYTES);
     const struct token_claims claims = {.sub = "user-1"};
-    struct mcp_call c = {.arena = a, .client.claims = &claims};
+    const struct config config = {.site = ""};
+    struct site site = {.config = &config};
+    struct exchange x = {.site = &site};
+    struct mcp_call c = {.x = &x, .arena = a, .client.claims = &claims};
     struct pending_requests q = {.c = &c, .token = "T"};
     struct json *asked;
     struct message_socket *m;
