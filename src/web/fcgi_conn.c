@@ -40,7 +40,8 @@ static ssize_t receive(struct fcgi_conn *c) {
 
 /* Gets at least one more byte into the empty buffer. */
 static enum rc fill(struct fcgi_conn *c, struct err *e) {
-    int64_t until = MIN(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
+    const int64_t silent = clock_monotonic_ms() + c->silence_ms;
+    const int64_t until = MIN(c->deadline_ms, silent);
 
     for (;;) {
         ssize_t n;
