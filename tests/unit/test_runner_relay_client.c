@@ -218,7 +218,7 @@ static void a_relay_that_has_not_spoken_is_sent_no_newer_line(void **state) {
 static void a_request_is_lost_when_only_a_newer_line_was_not_read(void **state) {
     const struct relay_exchange spec = renewed_exchange(end_after_renewal);
     struct relay_connection *c = connect_as(key_of(1, 1));
-    int end;
+    enum exchange_end end;
 
     (void)state;
     assert_int_equal(send(relay, "ready\n", 6, 0), 6);
