@@ -296,6 +296,8 @@ int bridge_command(int argc, char **argv) {
     if (!b.url || !read_headers(&b, keep, argv + 1)) {
         bridge_log("usage: mcp-authd bridge [--ca-file FILE] URL [HEADER...]: it is started by the "
                    "runner");
+        arena_free(b.arena);
+        arena_free(keep);
         return 2;
     }
     if (getenv(SERVER_SERVICE_VARIABLE))
