@@ -8,7 +8,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { assertFails, letWebServerIn, runDoctor } from '../parts/doctor.mjs';
+import { alone, assertFails, letWebServerIn, runDoctor } from '../parts/doctor.mjs';
 import { nginxRules } from '../parts/nginx.mjs';
 import { start } from '../parts/process.mjs';
 import { startSite, webServers, WEB_SERVER } from '../parts/site.mjs';
@@ -204,19 +204,21 @@ test('a socket that is missing, stale, or not the web server\'s alone', () => be
   assert.match(tcp.of('socket').text, /every user/);
 
   // A web server of another user: this one may run as root, for whom no mode counts.
-  let other;
-  if (process.getuid() === 0) {
-    fs.copyFileSync('/usr/bin/sleep', path.join(web, 'nginx'));
-    fs.chmodSync(path.join(web, 'nginx'), 0o755);
-    other = start('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', path.join(web, 'nginx'), '600']);
-    await other.ready('running', () => fs.readFileSync(`/proc/${other.pid}/comm`, 'utf8') === 'nginx\n');
-  }
-  const { mode } = fs.statSync(site.keys.LISTEN);
-  try {
-    fs.chmodSync(site.keys.LISTEN, 0);
-    assertFails(await doctor(), 'socket', /user \S+ may not connect \(group \S+, mode 0\)/, /SocketGroup/);
-  } finally {
-    fs.chmodSync(site.keys.LISTEN, mode);
-    await other?.stop();
-  }
+  await alone(async () => {
+    let other;
+    if (process.getuid() === 0) {
+      fs.copyFileSync('/usr/bin/sleep', path.join(web, 'nginx'));
+      fs.chmodSync(path.join(web, 'nginx'), 0o755);
+      other = start('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', path.join(web, 'nginx'), '600']);
+      await other.ready('running', () => fs.readFileSync(`/proc/${other.pid}/comm`, 'utf8') === 'nginx\n');
+    }
+    const { mode } = fs.statSync(site.keys.LISTEN);
+    try {
+      fs.chmodSync(site.keys.LISTEN, 0);
+      assertFails(await doctor(), 'socket', /user \S+ may not connect \(group \S+, mode 0\)/, /SocketGroup/);
+    } finally {
+      fs.chmodSync(site.keys.LISTEN, mode);
+      await other?.stop();
+    }
+  });
 }));

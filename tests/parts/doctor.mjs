@@ -2,11 +2,33 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { BINARY, writeConfig } from './daemon.mjs';
 import { NAME, oneOfMany, SITES } from './one-of-many.mjs';
 import { start } from './process.mjs';
+import { until } from './util.mjs';
+
+// doctor looks at the web servers of all of the host, and other files of tests run at the same time. Nobody else of them runs it, or has a
+// web server for it, while this lasts.
+let isAlone = false;
+export async function alone(work) {
+  if (isAlone) return work();
+  const lock = net.createServer();
+  await until('the host', async () => {
+    lock.listen('\0mcp-authd-doctor');
+    return once(lock, 'listening').then(() => true, () => false);
+  }, { deadlineMs: 120000 });
+  isAlone = true;
+  try {
+    return await work();
+  } finally {
+    isAlone = false;
+    lock.close();
+  }
+}
 
 let runs = 0;
 // With the site's configuration and more; gives back the exit status and the findings by name. `secret` must not be said.
@@ -21,8 +43,7 @@ export async function runDoctor(site, { config = {}, env = {}, secret } = {}) {
     const { code } = await child.ended;
     return { code, output: child.output };
   };
-  const plain = await run();
-  const json = await run('--json');
+  const [plain, json] = await alone(async () => [await run(), await run('--json')]);
   const report = JSON.parse(json.output);
   assert.equal(plain.code, json.code, `${plain.output}\n${json.output}`);
   assert.equal(['ok', 'warn', 'fail'].indexOf(report.status), json.code, json.output);

@@ -60,8 +60,13 @@ export async function untilServed(ask, { more = 5 } = {}) {
 
 // So many requests at once. Those that are told to come again, since the store is slow under such a load, do so a few at a time: all
 // together they would be told so again.
-export async function untilAllServed(count, ask) {
-  const answers = await Promise.all(Array.from({ length: count }, (_, i) => ask(i)));
+// `atOnce`: so many of them at once.
+export async function untilAllServed(count, ask, { atOnce = count } = {}) {
+  const answers = [];
+  while (answers.length < count) {
+    const from = answers.length;
+    answers.push(...await Promise.all(Array.from({ length: Math.min(atOnce, count - from) }, (_, i) => ask(from + i))));
+  }
   const told = [...answers.keys()].filter((i) => answers[i].status === 503);
   await Promise.all(Array.from({ length: 4 }, async () => {
     for (let i = told.pop(); i !== undefined; i = told.pop()) answers[i] = await untilServed(() => ask(i));
