@@ -15,6 +15,7 @@ const BENCHES = {
   streams: { SECONDS: '1' },
   sites: { ROUNDS: '2' },
   tools: { ROUNDS: '3', SECONDS: '1' },
+  calls: {},
 };
 
 const only = process.env.ONLY?.split(' ') ?? Object.keys(BENCHES);
