@@ -7,12 +7,12 @@
 #include "access/deny_list.h"
 #include "catalog/access_rules.h"
 #include "config/config.h"
-#include "config/loading.h"
 #include "crypto/seal.h"
 #include "idp/idp.h"
 #include "input.h"
 #include "net/ssrf_filter.h"
 #include "oauth/clients.h"
+#include "only_site.h"
 #include "standalone.h"
 
 #define NOW_S 1800000000
@@ -28,19 +28,6 @@ static char *dump(struct arena *a, const struct config *c, size_t *len) {
     copy = arena_strndup(a, text, *len);
     free(text);
     return copy;
-}
-
-/* As the only site, whatever SITES_DIR has. */
-static struct config *config_load(const char *path, FILE *errors) {
-    struct loading l;
-
-    loading_begin(&l, path, errors);
-    if (config_read(&l))
-        loading_finish(&l);
-    if (!l.bad)
-        return l.c;
-    config_free(l.c);
-    return NULL;
 }
 
 static struct config *load(const char *path, unsigned *problems) {

@@ -1,27 +1,14 @@
 #include "unit.h"
 
 #include "config/config.h"
-#include "config/loading.h"
 #include "idp/idp.h"
+#include "only_site.h"
 
 static const char least[] = "MCP_SERVER_URI=https://mcp.example.com/mcp\n"
                             "COGNITO_REGION=eu-west-1\nCOGNITO_USER_POOL_ID=eu-west-1_Abc\n"
                             "COGNITO_CLIENT_ID=client\nCOGNITO_DOMAIN=login\n";
 
 #define DIGITS_64 "1234567890123456789012345678901234567890123456789012345678901234"
-
-/* As the only site, whatever SITES_DIR has. */
-static struct config *config_load(const char *path, FILE *errors) {
-    struct loading l;
-
-    loading_begin(&l, path, errors);
-    if (config_read(&l))
-        loading_finish(&l);
-    if (!l.bad)
-        return l.c;
-    config_free(l.c);
-    return NULL;
-}
 
 static struct config *load_text(const char *text, size_t text_len, char **problems) {
     char path[UNIT_PATH_MAX];
