@@ -100,10 +100,10 @@ check: guards unit replay pool-test e2e e2e-policies e2e-sites-short conformance
 # Compiled once, by the other compiler, for what runs under the sanitizers and for what is fuzzed.
 ASAN := CC=clang SANITIZE=1 BUILD=build/asan
 
-asan:  ## unit tests, and the end-to-end tests through lighttpd, under AddressSanitizer and UBSan
+asan:  ## unit tests, end-to-end tests through lighttpd and conformance under AddressSanitizer and UBSan
 	@scripts/deps test
 	$(MAKE) -s -j$$(nproc) $(ASAN) tests-built
-	$(MAKE) $(ASAN) unit replay pool-test e2e-lighttpd
+	$(MAKE) $(ASAN) unit replay pool-test e2e-lighttpd conformance
 
 guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, format, documents, shipped configuration
 	@tests/guards/layers.sh
