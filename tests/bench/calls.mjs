@@ -30,8 +30,8 @@ const LIMIT = String(Math.max(CALLS, 2 * LOADED));
 const tools = toolFolder('mcp-bench-');
 tools.tool('sleep', 'exec sleep 120', { task: undefined, timeout_ms: 120000 });
 tools.tool('ask', `echo '${JSON.stringify({ inputRequired: { inputRequests: question('a') } })}'`, { task: undefined, output: 'json' });
-const site = await startSite({ config: { WORKERS_MIN: '4', WORKERS_MAX: '4', CALLS_MAX: LIMIT, CALLS_PER_USER: LIMIT, RATE_LIMIT_USER: '0',
-  RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_CLIENT: '0', TOOLS_DIR: tools.dir } });
+const site = await startSite({ logFile: 'daemon.log', config: { WORKERS_MIN: '4', WORKERS_MAX: '4', CALLS_MAX: LIMIT, CALLS_PER_USER: LIMIT,
+  RATE_LIMIT_USER: '0', RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_CLIENT: '0', TOOLS_DIR: tools.dir } });
 const alice = await site.cognito.accessToken({ sub: 'alice', username: 'alice' });
 const bob = await site.cognito.accessToken({ sub: 'bob', username: 'bob' });
 const script = path.join(site.dir, 'echo.lua');

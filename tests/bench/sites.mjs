@@ -7,12 +7,10 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { execFileSync, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { Browser } from '../parts/browser.mjs';
 import { childrenOf, workersOf, writeConfig } from '../parts/daemon.mjs';
 import { makeFullDisk } from '../parts/full-disk.mjs';
-import { callOnce, measureCalls, median, writeWrkScript } from '../parts/load-calls.mjs';
+import { callOnce, givePriority, measureCalls, median, writeWrkScript } from '../parts/load-calls.mjs';
 import { META, MODERN } from '../parts/mcp.mjs';
 import { authorizeUrl, pkce, tokens } from '../parts/oauth.mjs';
 import { rawRequest } from '../parts/raw.mjs';
@@ -50,7 +48,7 @@ const keysOf = (site, i) => (i < FEW + USED ? { MCP_SERVER_URI: `${issuerOf(site
   : { MCP_SERVER_URI: `https://s${i}.example/mcp` });
 async function withSites(count, options = {}) {
   const port = await freePort();
-  return startSite({ port, ...options,
+  return startSite({ port, logFile: 'daemon.log', ...options,
     sites: (site) => Object.fromEntries(numbers(count).map((i) => [`s${i}`, keysOf(site, i)])),
     cognito: { callback: [`http://127.0.0.1:${port}`, ...numbers(FEW + USED).map((i) => issuerOf({ port }, i))].map((issuer) => `${issuer}/callback`) },
     config: { WORKERS_MIN: '2', WORKERS_MAX: '16', WORKER_MAX_REQUESTS: '1000000', TOOLS_DIR: noTools, RESOURCES_DIR: '', PROMPTS_DIR: '', ...options.config } });
@@ -170,9 +168,8 @@ function noise({ main }, site, user) {
 const milliseconds = (text) => parseFloat(text) * { us: 0.001, ms: 1, s: 1000 }[/[a-z]+$/.exec(text)[0]];
 
 // Calls one after the other, by wrk, and then logins by this process.
-async function quietOnes(site, script, client) {
-  client.send([script, site.port, { connections: 1, seconds: QUIET_SECONDS }]);
-  const [{ p50, p99 }] = await once(client, 'message');
+async function quietOnes(site, script) {
+  const { p50, p99 } = await measureCalls(script, site.port, { connections: 1, seconds: QUIET_SECONDS, first: true });
   let lost = 0;
   for (let i = 0; i < QUIET_LOGINS; i += 1) await tokens(site, { browser: new Browser() }).catch(() => { lost += 1; });
   return { p50: milliseconds(p50), p99: milliseconds(p99), lost };
@@ -180,7 +177,8 @@ async function quietOnes(site, script, client) {
 
 async function noisyNeighbours() {
   const disk = makeFullDisk();
-  const sites = await startSites({ env: disk.env, config: { TOOLS_DIR: tools.dir, WORKERS_MIN: '8', WORKERS_MAX: '16', CALLS_MAX: '12', CALLS_PER_USER: '12' } });
+  const sites = await startSites({ env: disk.env, logFile: 'daemon.log',
+    config: { TOOLS_DIR: tools.dir, WORKERS_MIN: '8', WORKERS_MAX: '16', CALLS_MAX: '12', CALLS_PER_USER: '12' } });
   const { main, a, b } = sites, loud = [a, b];
   const tokenOf = (site) => site.cognito.accessToken({ aud: site.mcpUrl });
   const [quiet, ...users] = [await tokenOf(main), await tokenOf(a), await tokenOf(b)];
@@ -188,24 +186,21 @@ async function noisyNeighbours() {
   const refusedOf = (name) => rowOf(name)?.refused ?? 0, runningOf = (name) => rowOf(name)?.calls ?? 0;
   const script = path.join(dir, 'quiet.lua');
   writeWrkScript(script, quiet, { name: 'whoami', args: {} });
-  const client = fork(new URL('quiet-client.mjs', import.meta.url));
-  await once(client, 'message');
-  // This process is the noisy clients, Cognito and the documents' host: all its threads give way, so that what the sites cost each other is measured.
-  execFileSync('chrt', ['--idle', '--all-tasks', '--pid', '0', String(process.pid)]);
+  // Without it, what this process does as the noisy clients, Cognito and the documents' host is measured too.
+  givePriority([...processesOf(main.daemon), main.web.pid]);
   const idle = [], noisy = [];
-  await quietOnes(main, script, client);
+  await quietOnes(main, script);
   for (let round = 0; round < ROUNDS; round += 1) {
-    idle.push(await quietOnes(main, script, client));
+    idle.push(await quietOnes(main, script));
     const before = Object.fromEntries(loud.map(({ name }) => [name, refusedOf(name)]));
     disk.fill('/sites/');
     const noises = loud.map((site, i) => noise(sites, site, users[i]));
     await until('both at their limits', () => loud.every(({ name }) => refusedOf(name) > before[name] && runningOf(name) >= 4)
       && noises.every((each) => each.isRefused()));
-    noisy.push(await quietOnes(main, script, client));
+    noisy.push(await quietOnes(main, script));
     for (const each of noises) await each.stop();
     disk.empty();
   }
-  client.kill();
   await sites.close();
   disk.remove();
   const ratio = (part) => median(noisy.map((each) => each[part])) / median(idle.map((each) => each[part]));

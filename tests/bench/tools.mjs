@@ -23,7 +23,7 @@ for (const [name, run] of Object.entries({ true: { command: ['/bin/true'] }, onc
   stays: { command: ['./stays.py'], output: 'stream', persistent: true } })) {
   fs.writeFileSync(path.join(dir, `${name}.json`), JSON.stringify({ name, description: name, inputSchema: { type: 'object' }, run }));
 }
-const site = await startSite({ config: { WORKERS_MIN: '2', WORKERS_MAX: '2', WORKER_MAX_REQUESTS: '1000000', TOOLS_DIR: dir } });
+const site = await startSite({ logFile: 'daemon.log', config: { WORKERS_MIN: '2', WORKERS_MAX: '2', WORKER_MAX_REQUESTS: '1000000', TOOLS_DIR: dir } });
 try {
   const token = await site.cognito.accessToken();
   const kinds = ['true', 'once', 'stays', 'echo'].map((name) => {
