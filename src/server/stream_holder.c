@@ -21,7 +21,7 @@
 #define STREAMS_USER_MAX 256
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
 /* An editor writes a file in several steps, and who installs some writes several files: */
-#define QUIET_MS 20         /* changes are sent when there are no more for so long */
+#define QUIET_MS 5          /* changes are sent when there are no more for so long */
 #define CHANGES_WAIT_MS 100 /* and after so long all the same */
 
 /* ---- folders that are watched ---- */

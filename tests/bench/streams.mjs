@@ -61,7 +61,6 @@ async function startClient({ dir, ports, cognito, count }) {
   ended.catch(() => {});
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
-    pid: child.pid,
     said: () => said,
     async next(word, deadlineMs) {
       const late = deadlineMs && new Promise((resolve, reject) => { setTimeout(() => reject(new Error(`not ${word} within ${deadlineMs} ms`)), deadlineMs).unref(); });
@@ -98,8 +97,8 @@ async function tellOfChange({ file, client, pids, i }) {
   const first = (await client.next('first', TOLD_DEADLINE_MS)) - changed;
   const all = (await client.next('told', TOLD_DEADLINE_MS)) - changed;
   assert.equal(client.said(), '', 'every stream is still open');
-  const [holder, web, reader] = pids.map((each, n) => cpuOf(each) - spent[n]);
-  return { first, all, holder, web, reader };
+  const [holder, web] = pids.map((each, n) => cpuOf(each) - spent[n]);
+  return { first, all, holder, web };
 }
 
 const mib = (kib) => `${(kib / 1024).toFixed(1)} MiB`;
@@ -139,12 +138,12 @@ async function measure(count) {
     const full = privateKib(streamHolderOf(site.daemon));
 
     const told = [];
-    const pids = [[streamHolderOf(site.daemon)], webPids, [client.pid]];
+    const pids = [[streamHolderOf(site.daemon)], webPids];
     for (let i = 0; i < CHANGES; i += 1) told.push(await tellOfChange({ file: path.join(tools, 'new.json'), client, pids, i }));
     const of = (what) => Math.round(median(told.map((each) => each[what])));
     const show = (what, value, goal, met) => figure('Streams', `${count}: ${what}`, value, { goal, met });
     show('all told of a change of tools after (the first)', `${of('all')} ms (${of('first')} ms)`, `${TOLD_MS_MAX} ms`, of('all') <= TOLD_MS_MAX);
-    show('CPU time of telling them: stream holder, lighttpd, the client that reads', `${of('holder')}, ${of('web')}, ${of('reader')} ms`);
+    show('CPU time of telling them: stream holder, lighttpd', `${of('holder')}, ${of('web')} ms`);
     console.log(`  each of ${CHANGES} changes: ${told.map(({ all }) => `${all} ms`).join(', ')}`);
     const each = ((full - empty) * 1024) / count;
     show('memory of each in the stream holder', `${each.toFixed(0)} bytes`, `at most ${STREAM_BYTES_MAX} bytes`, each <= STREAM_BYTES_MAX);

@@ -1,5 +1,6 @@
-/* Opens streams and waits, for `make bench-streams`: one process that reads fast, so that what is
- * measured is not the reader. streams_client PORT[,PORT…] STREAMS REQUESTS The streams are spread
+/* Opens streams and waits, for `make bench-streams`: one process that reads when all has arrived,
+ * and takes the times of arrival from the kernel, so that what is measured is not the reader: in
+ * use it is another machine. streams_client PORT[,PORT…] STREAMS REQUESTS The streams are spread
  * over the ports. REQUESTS is a file of HTTP requests with a NUL byte after each; they are sent in
  * turn, an equal share of the streams each. Prints `open MS` when every stream has its
  * acknowledgement. After each byte on its standard input it waits for a changed list of tools, and
@@ -26,11 +27,9 @@
 #define PROGRESS_MS 20000 /* without an event while streams are being opened */
 #define REQUESTS_MAX 1024
 #define SERVERS_MAX 16
-#define READY_MAX 4096
-/* Between looks at open streams: who reads on the cores that are measured must not be woken for
- * each stream. */
-#define PAUSE_US 1000
-#define FIRST_SHOWN 400 /* bytes of an answer that is no stream */
+#define READY_MAX 16384
+#define READ_AFTER_US 400000 /* since the first of them was told */
+#define FIRST_SHOWN 400      /* bytes of an answer that is no stream */
 
 enum state { CONNECTING, ASKED, OPEN, TOLD };
 
@@ -48,16 +47,16 @@ static struct {
     int epoll;
     struct sockaddr_in servers[SERVERS_MAX];
     unsigned server_count, count, started, opening, told, open;
-    int64_t first_told_ms;
+    int64_t first_told_ms, last_told_ms;
     struct stream *streams;
     const char *requests[REQUESTS_MAX];
     unsigned request_count;
 } client;
 
-static int64_t now_ms(clockid_t clock) {
+static int64_t now_ms(void) {
     struct timespec t;
 
-    clock_gettime(clock, &t);
+    clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
@@ -112,7 +111,33 @@ static void send_request(struct stream *s) {
     if (write(s->fd, request, strlen(request)) != (ssize_t)strlen(request))
         give_up("a request was not sent at once", "");
     s->state = ASKED;
+    setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int));
     epoll_ctl(client.epoll, EPOLL_CTL_MOD, s->fd, &event);
+}
+
+/* Reads what has arrived, and sets the time when the last of it did, in ms since 1970. */
+static ssize_t receive(int fd, char *part, size_t size, int64_t *arrived_ms) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct timespec))];
+        struct cmsghdr align;
+    } control;
+    struct iovec data = {part, size};
+    struct msghdr m = {.msg_iov = &data,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    ssize_t n = recvmsg(fd, &m, 0);
+
+    *arrived_ms = 0;
+    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL; c; c = CMSG_NXTHDR(&m, c)) {
+        struct timespec t;
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&t, CMSG_DATA(c), sizeof t);
+        *arrived_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    }
+    return n;
 }
 
 /* Does what is awaited end in these bytes? It begins again only at a byte like its first one, which
@@ -137,19 +162,24 @@ static void check_first(const struct stream *s, char *part, size_t n) {
     }
 }
 
-static void note_told(void) {
-    if (client.told++ == 0)
-        client.first_told_ms = now_ms(CLOCK_REALTIME);
-    if (client.told < client.count)
+static void note_told(int64_t arrived_ms) {
+    if (!arrived_ms)
+        give_up("the kernel gave no time of arrival", "");
+    if (client.told == 0 || arrived_ms < client.first_told_ms)
+        client.first_told_ms = arrived_ms;
+    if (client.told == 0 || arrived_ms > client.last_told_ms)
+        client.last_told_ms = arrived_ms;
+    if (++client.told < client.count)
         return;
     printf("first %lld\ntold %lld\n", (long long)client.first_told_ms,
-           (long long)now_ms(CLOCK_REALTIME));
+           (long long)client.last_told_ms);
     fflush(stdout);
 }
 
 static void read_stream(struct stream *s) {
     char part[8192];
-    ssize_t n = read(s->fd, part, sizeof part - 1);
+    int64_t arrived_ms;
+    ssize_t n = receive(s->fd, part, sizeof part - 1, &arrived_ms);
 
     if (n < 0 && errno == EAGAIN)
         return;
@@ -168,7 +198,7 @@ static void read_stream(struct stream *s) {
         client.open++;
     } else {
         s->state = TOLD;
-        note_told();
+        note_told(arrived_ms);
     }
 }
 
@@ -230,14 +260,14 @@ int main(int argc, char **argv) {
         epoll_ctl(client.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input))
         give_up("out of memory, or standard input is a file", "");
 
-    began = now_ms(CLOCK_MONOTONIC);
+    began = now_ms();
     while (client.open < client.count) {
         while (client.started < client.count && client.opening < OPENING_MAX)
             start_stream();
         serve(PROGRESS_MS);
     }
-    printf("open %lld\n", (long long)(now_ms(CLOCK_MONOTONIC) - began));
+    printf("open %lld\n", (long long)(now_ms() - began));
     fflush(stdout);
-    for (;; usleep(PAUSE_US))
+    for (;; usleep(READ_AFTER_US))
         serve(-1);
 }
