@@ -36,12 +36,12 @@ LINK      = $(CC) $(CFLAGS) -fPIE -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 SRCS    := $(wildcard src/*.c src/*/*.c)
 OBJS    := $(SRCS:src/%.c=$(BUILD)/obj/%.o)
-ROOMS   := $(filter-out $(BUILD)/obj/main.o,$(OBJS))
+MODULES := $(filter-out $(BUILD)/obj/main.o,$(OBJS))
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS  = $(FUZZERS:%=$(BUILD)/fuzz/replay_%)
-# The pool's own tests: the rooms that it stands on, and a stand-in for app/.
-POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/metrics/% $(BUILD)/obj/config/% $(BUILD)/obj/web/% $(BUILD)/obj/runner/% $(BUILD)/obj/server/%,$(ROOMS))
+# The pool's own tests: the modules that it needs, and a stand-in for app/.
+POOL    := $(filter $(addprefix $(BUILD)/obj/,$(addsuffix /%,base crypto metrics config web runner server)),$(MODULES))
 
 all: $(BUILD)/mcp-authd  ## build the program (build/mcp-authd)
 
@@ -78,8 +78,8 @@ $(BUILD)/obj/pages/page.o: $(wildcard share/templates/*)
 $(BUILD)/obj/pages/words.o: $(wildcard share/words/*)
 $(BUILD)/obj/app/new_tool.o: $(wildcard share/new-tool/*)
 
-$(BUILD)/librooms.a: $(ROOMS)
-	rm -f $@ && ar rcs $@ $(ROOMS)
+$(BUILD)/libmodules.a: $(MODULES)
+	rm -f $@ && ar rcs $@ $(MODULES)
 
 # --- tests
 
@@ -120,9 +120,9 @@ guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, head
 conf: $(BUILD)/mcp-authd  ## write conf/mcp-authd.conf anew from the table of keys
 	$(BUILD)/mcp-authd -p >conf/mcp-authd.conf
 
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/librooms.a
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmodules.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS) -lcmocka
+	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/libmodules.a $(LIBS) -lcmocka
 
 unit: $(UNITS)  ## unit tests
 	@tests/unit/run.sh $(UNITS)
@@ -131,33 +131,33 @@ valgrind: $(UNITS)  ## unit tests under valgrind
 	@UNDER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible --child-silent-after-fork=yes' \
 	  tests/unit/run.sh $(UNITS)
 
-$(BUILD)/schema_check: tests/schema/schema_check.c $(BUILD)/librooms.a
+$(BUILD)/schema_check: tests/schema/schema_check.c $(BUILD)/libmodules.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $< $(BUILD)/librooms.a $(LIBS)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $< $(BUILD)/libmodules.a $(LIBS)
 
 $(BUILD)/pool/stub: tests/pool/stub_app.c $(POOL)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ tests/pool/stub_app.c $(POOL) $(LIBS)
 
 POOL_TESTS := tests/pool/pool_test.c tests/pool/output_tests.c tests/pool/faults_tests.c tests/pool/reader_tests.c tests/pool/daemon.c
-$(BUILD)/pool/pool_test: $(POOL_TESTS) $(wildcard tests/pool/*.h) $(BUILD)/librooms.a
+$(BUILD)/pool/pool_test: $(POOL_TESTS) $(wildcard tests/pool/*.h) $(BUILD)/libmodules.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $(POOL_TESTS) $(BUILD)/librooms.a $(LIBS) -lcmocka
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $(POOL_TESTS) $(BUILD)/libmodules.a $(LIBS) -lcmocka
 
 FUZZ_SECONDS ?= 60
 
-$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/libmodules.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
+	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/libmodules.a $(LIBS)
 
 replay: $(REPLAYS)  ## give every fuzz seed to its parser, and inputs as large as a body
 	@tests/fuzz/large.sh $(BUILD)/fuzz/large
 	@for f in $(FUZZERS); do \
 	  $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f $$(ls -d $(BUILD)/fuzz/large/$$f 2>/dev/null) || exit 1; done
 
-$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/libmodules.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
+	$(CC) $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/libmodules.a $(LIBS)
 
 fuzz:  ## fuzz every parser (FUZZERS: these) with libFuzzer, FUZZ_SECONDS each (60)
 	@scripts/deps test
@@ -235,9 +235,9 @@ $(BUILD)/bench/count_allocations.so: tests/bench/count_allocations.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fPIC -shared -o $@ $<
 
-$(BUILD)/bench/fill_sessions: tests/bench/fill_sessions.c $(BUILD)/librooms.a
+$(BUILD)/bench/fill_sessions: tests/bench/fill_sessions.c $(BUILD)/libmodules.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $< $(BUILD)/librooms.a $(LIBS)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $< $(BUILD)/libmodules.a $(LIBS)
 
 bench: $(BUILD)/mcp-authd $(BUILD)/bench/fixed  ## CPU time and rate of calls beside a FastCGI program that does nothing but answer and log
 	@scripts/deps test

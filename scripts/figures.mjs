@@ -81,13 +81,13 @@ function withoutHeader() {
   );
 }
 
-const rooms = new Map();
+const modules = new Map();
 for (const f of files) {
-  const room = dirname(f);
-  rooms.set(room, (rooms.get(room) ?? 0) + lines(f));
+  const module = dirname(f);
+  modules.set(module, (modules.get(module) ?? 0) + lines(f));
 }
 const total = files.reduce((sum, f) => sum + lines(f), 0);
-const [largest, size] = [...rooms].sort((a, b) => b[1] - a[1])[0];
+const [largest, size] = [...modules].sort((a, b) => b[1] - a[1])[0];
 const share = (part, whole) => `${((100 * part) / whole).toFixed(1)} %`;
 const at = (f) => `${f.file}:${f.first} ${f.name}`;
 
@@ -96,13 +96,13 @@ const complex = functions.filter((f) => f.complexity > 10);
 const longest = functions.reduce((a, b) => (b.length > a.length ? b : a));
 const nameProvider = files.filter((f) => !PROVIDER.test(f) && /cognito/i.test(text.get(f)));
 const figures = {
-  lines: [total, [...rooms].map(([room, n]) => `${room} ${n}`)],
+  lines: [total, [...modules].map(([module, n]) => `${module} ${n}`)],
   "functions with more than 5 parameters": [many.length, many.map((f) => `${at(f)} ${parameters(f)}`)],
   "longest function": [`${longest.length} lines`, [at(longest)]],
   "functions with a complexity over 10": [share(complex.length, functions.length), complex.map((f) => `${at(f)} ${f.complexity}`)],
   "files without a header of their own that do not say why": [withoutHeader().length, withoutHeader()],
-  "largest room": [`${largest} ${share(size, total)}`, [`${largest} ${size}`]],
-  "files outside the provider's room that name Cognito": [nameProvider.length, nameProvider],
+  "largest module": [`${largest} ${share(size, total)}`, [`${largest} ${size}`]],
+  "files outside the provider's module that name Cognito": [nameProvider.length, nameProvider],
   "cycles between files": [cycles().length, cycles()],
   "files under 30 lines": [
     files.filter((f) => f.endsWith(".c") && lines(f) < 30).length,

@@ -1,4 +1,4 @@
-/* The application: wires the rooms together and turns one request into one reply. Knows no
+/* The application: connects the modules and turns one request into one reply. Knows no
  * processes and no sockets. */
 #pragma once
 

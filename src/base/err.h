@@ -36,7 +36,7 @@ enum rc {
     ERR_OVERLOADED,    /* a limit of this host is reached, for a time only; HTTP 503 */
     ERR_MISCONFIGURED, /* an admin must act; HTTP 500 */
     ERR_INTERNAL,      /* our bug; HTTP 500 */
-    /* Between rooms only, never sent. */
+    /* Between modules only, never sent. */
     ERR_CONFLICT, /* a store condition was not met */
     ERR_EXISTS,   /* a key that had to be new is taken */
     ERR_MISSING,  /* no such record */

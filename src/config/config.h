@@ -141,7 +141,7 @@ void config_free(struct config *c);
 
 struct loading;
 /* Sets the function that checks the keys of the identity provider and fills in config->idp, of a
- * room above: idp_check_config. There is none at first. */
+ * module above: idp_check_config. There is none at first. */
 void config_on_provider(void (*check)(struct loading *l));
 
 /* For a service of the groups authorize and token alone, which has no MCP_SERVER_URI: a copy in the

@@ -1,7 +1,7 @@
 /* In what one identity provider differs from another. A further provider is one file,
  * provider_NAME.c, that defines such a table with the name idp_NAME, and the rows of its
  * configuration keys; the Makefile finds the file. Everything that OAuth 2.0 and
- * OpenID Connect say for all of them is in the other files of this room. */
+ * OpenID Connect say for all of them is in the other files of this module. */
 #pragma once
 
 #include "base/json.h"

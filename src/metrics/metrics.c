@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-/* By enum rc; the rooms above know all codes. */
+/* By enum rc; the modules above know all codes. */
 static const char *reasons[ERR_COUNT];
 
 void metrics_name_reasons(const char *const names[ERR_COUNT]) {

@@ -1,4 +1,4 @@
-/* The HTTP client. The only room that knows curl. Connections are kept alive per worker. */
+/* The HTTP client. The only module that knows curl. Connections are kept alive per worker. */
 #pragma once
 
 #include "base/text.h"

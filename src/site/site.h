@@ -1,5 +1,5 @@
 /* One site: the server of one MCP_SERVER_URI, as a worker sees it. What OAuth and MCP both use
- * stands here; what only one of them uses is a part that its room defines. Nothing of a site is
+ * stands here; what only one of them uses is a part that its module defines. Nothing of a site is
  * global, so that one daemon can serve several. */
 #pragma once
 

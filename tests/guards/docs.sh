@@ -58,7 +58,7 @@ for link in $links; do
 	esac || say "scripts/installed-links leaves $link, which is not installed"
 done
 
-# ARCHITECTURE.md names files by room.
+# ARCHITECTURE.md names files by module.
 for file in $(grep -oE '`[a-z]+/[a-z0-9_]+\.[ch]`' ARCHITECTURE.md | tr -d '\140'); do
 	[ -e "src/$file" ] || [ -e "$file" ] || say "ARCHITECTURE.md: src/$file does not exist"
 done

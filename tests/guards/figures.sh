@@ -23,7 +23,7 @@ at_most 0 "functions with more than 5 parameters"
 at_most 50 "longest function"
 at_most 4 "functions with a complexity over 10"
 at_most 0 "files without a header of their own that do not say why"
-at_most 15 "largest room"
+at_most 15 "largest module"
 at_most 0 "cycles between files"
 
 exit $bad

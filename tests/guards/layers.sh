@@ -1,5 +1,5 @@
 #!/bin/sh
-# Rooms may include only rooms below them, and each library's header stands in its one place.
+# Modules may include only modules below them, and each library's header stands in its one place.
 set -eu
 cd "$(dirname "$0")/../.."
 bad=0
@@ -9,7 +9,7 @@ say() {
 	bad=1
 }
 
-# What each room may include besides itself; all that is below it in ARCHITECTURE.md.
+# What each module may include besides itself; all that is below it in ARCHITECTURE.md.
 below() {
 	case $1 in
 	base) ;;
@@ -33,23 +33,23 @@ below() {
 	server) echo base metrics config crypto web runner app ;;
 	admin) echo base config app ;;
 	doctor) echo base metrics config crypto web net runner shared pages access aws idp store catalog mcp exec oauth app site ;;
-	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
+	*) say "src/$1 is no module of ARCHITECTURE.md" ;;
 	esac
 }
 
 for dir in src/*/; do
-	room=$(basename "$dir")
-	allowed=" $room $(below "$room") "
+	module=$(basename "$dir")
+	allowed=" $module $(below "$module") "
 	for file in "$dir"*.[ch]; do
 		others=$(sed -nE 's,^#include "([a-z]+)/.*,\1,p' "$file" | sort -u)
 		for other in $others; do
 			case $allowed in
 			*" $other "*) ;;
-			*) say "$file includes $other/, which is not below $room/" ;;
+			*) say "$file includes $other/, which is not below $module/" ;;
 			esac
 		done
 		if grep -n '^#include "[^/]*"' "$file" >&2; then
-			say "$file: write includes as \"room/file.h\""
+			say "$file: write includes as \"module/file.h\""
 		fi
 	done
 done
