@@ -1,7 +1,5 @@
 #include "bridge/bridge.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/param.h>

@@ -1,9 +1,7 @@
 /* Private part of bridge.h: its state. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
-#include "base/text.h"
 #include "net/event_stream.h"
 #include "net/http_streams.h"
 #include "runner/relay.h"

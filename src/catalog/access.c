@@ -1,6 +1,5 @@
 #include "catalog/access.h"
 
-#include "base/text.h"
 #include "catalog/access_rules.h"
 
 /* ---- reading ---- */

@@ -2,7 +2,6 @@
 
 #include "base/file.h"
 #include "base/line_file.h"
-#include "base/text.h"
 
 #define RULES_ARENA_MAX ((size_t)4 << 20)
 #define BLANKS " \t\r\n"

@@ -6,7 +6,6 @@
  * that is about both the entry and the caller decides. */
 #pragma once
 
-#include "base/base.h"
 #include "catalog/caller.h"
 
 #define ACCESS_FILE_BYTES_MAX (256 << 10)

@@ -1,7 +1,6 @@
 /* Who asks for an entry of the catalog. The functions are in access.c. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
 
 /* As the token says. */

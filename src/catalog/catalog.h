@@ -4,9 +4,7 @@
  * the entries of a kind, and set.c the files that they come from. */
 #pragma once
 
-#include "base/base.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "catalog/access.h"
 #include "catalog/program.h"
 #include "catalog/protocol.h"

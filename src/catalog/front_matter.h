@@ -2,9 +2,7 @@
  * the JSON object that clients are shown (SEP-2640 "Frontmatter"). */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
-#include "base/text.h"
 
 #define FRONT_MATTER_BYTES_MAX ((size_t)65536)
 #define FRONT_MATTER_DEPTH_MAX 16 /* mappings and sequences in each other */

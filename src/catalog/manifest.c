@@ -1,7 +1,5 @@
 #include "catalog/manifest.h"
 
-#include "base/text.h"
-
 enum rc manifest_open(struct manifest *m) {
     enum rc rc = json_parse_file(m->scratch, arena_printf(m->scratch, "%s/%s", m->dir, m->file),
                                  MANIFEST_BYTES_MAX, &m->v, m->e);

@@ -3,7 +3,6 @@
  * must not become no limit. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
 
 /* Limits of a manifest (docs/tools.md). */

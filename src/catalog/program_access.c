@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "base/text.h"
 #include "config/config.h"
 
 /* ---- read and write ---- */

@@ -5,7 +5,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "base/url.h"
 
 #define WHERE "server"

@@ -3,7 +3,6 @@
  * work, and must not choose which of this host's files are served. */
 #pragma once
 
-#include "base/base.h"
 #include "base/file.h"
 #include "crypto/digest.h"
 

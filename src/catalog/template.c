@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 
-#include "base/text.h"
 #include "base/url.h"
 #include "base/utf8.h"
 

@@ -1,7 +1,6 @@
 /* Templates: text with {{name}} in it, and URI templates of resources. */
 #pragma once
 
-#include "base/arena.h"
 #include "base/json.h"
 
 #define TEMPLATE_BYTES_MAX ((size_t)1 << 20) /* of an expanded value, as JSON */

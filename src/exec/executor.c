@@ -1,6 +1,5 @@
 #include "exec/executor.h"
 
-#include "base/text.h"
 #include "exec/input_required.h"
 #include "exec/limits.h"
 #include "mcp/call.h"

@@ -3,10 +3,6 @@
  * executor, and its name in EXECUTORS. */
 #pragma once
 
-#include "base/err.h"
-#include "base/text.h"
-#include "catalog/manifest.h"
-#include "catalog/program.h"
 #include "catalog/tools.h"
 
 struct input_required;

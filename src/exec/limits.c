@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <sys/param.h>
 
-#include "base/text.h"
 #include "catalog/manifest.h"
 #include "mcp/call.h"
 #include "shared/concurrency_limit.h"

@@ -1,7 +1,6 @@
 #include "exec/methods.h"
 
 #include "catalog/skills.h"
-#include "catalog/tools.h"
 #include "exec/input_required.h"
 #include "exec/server_lists.h"
 #include "exec/server_subscriptions.h"

@@ -3,7 +3,6 @@
  * is parked (web/parked.h), if somebody takes it. */
 #include "exec/input_required.h"
 
-#include "base/base.h"
 #include "crypto/digest.h"
 #include "mcp/parked_call.h"
 #include "mcp/session.h"

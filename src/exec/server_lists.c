@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "base/problems.h"
-#include "catalog/catalog.h"
 #include "exec/server_call.h"
 #include "exec/server_subscriptions.h"
 #include "runner/relay.h"

@@ -3,10 +3,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "catalog/servers.h"
 #include "exec/server_call.h"
 #include "exec/server_identity.h"
-#include "runner/instance.h"
 #include "shared/cache.h"
 
 #define ARENA_MAX ((size_t)8 << 20)

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "crypto/digest.h"
 #include "exec/server_call.h"
 #include "runner/relay.h"

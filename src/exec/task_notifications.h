@@ -7,7 +7,6 @@
  * which differs between streams, is in the stream's own subscription. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
 
 struct mcp_call;

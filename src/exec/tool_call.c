@@ -1,9 +1,6 @@
 /* Private part of methods.h: tools/call. */
 #include "exec/methods.h"
 
-#include "base/base.h"
-#include "catalog/catalog.h"
-#include "catalog/tools.h"
 #include "exec/executor.h"
 #include "exec/limits.h"
 #include "exec/tasks.h"

@@ -2,7 +2,6 @@
  * user can act on ("Error Handling"). */
 #pragma once
 
-#include "catalog/tools.h"
 #include "exec/executor.h"
 
 /* A content block (TextContent), and a result with one. */

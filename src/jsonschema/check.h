@@ -1,7 +1,6 @@
 /* Evaluation: one schema after the other, within bounds. */
 #pragma once
 
-#include "base/text.h"
 #include "jsonschema/node.h"
 #include "jsonschema/schema.h"
 

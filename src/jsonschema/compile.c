@@ -3,7 +3,6 @@
 #include <stdarg.h>
 
 #include "jsonschema/check.h"
-#include "jsonschema/schema.h"
 
 #define COMPILE_BYTES_MAX ((size_t)64 << 20) /* for what is needed meanwhile */
 

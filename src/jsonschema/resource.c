@@ -1,7 +1,6 @@
 /* Private part of compile.h: names within the document. */
 #include <ctype.h>
 
-#include "base/text.h"
 #include "base/url.h"
 #include "jsonschema/compile.h"
 #include "jsonschema/schema.h"

@@ -5,7 +5,6 @@
 #include "mcp/call.h"
 #include "mcp/headers.h"
 #include "mcp/parked_call.h"
-#include "mcp/rpc.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
 #include "metrics/metrics.h"

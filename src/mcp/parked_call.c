@@ -2,9 +2,7 @@
 
 #include <inttypes.h>
 
-#include "base/json.h"
 #include "crypto/digest.h"
-#include "mcp/rpc.h"
 #include "shared/message_socket.h"
 #include "shared/replay_log.h"
 #include "web/sse.h"

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "base/json.h"
-#include "base/text.h"
 #include "catalog/protocol.h"
 
 /* The codes behind the 12 of OAuth (oauth/site.h). */

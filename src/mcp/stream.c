@@ -7,7 +7,6 @@
 #include "crypto/digest.h"
 #include "mcp/call.h"
 #include "mcp/headers.h"
-#include "mcp/rpc.h"
 #include "mcp/session.h"
 #include "shared/replay_log.h"
 #include "web/sse.h"

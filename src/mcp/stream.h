@@ -3,7 +3,6 @@
  * it is complete (endpoint.c). */
 #pragma once
 
-#include "base/text.h"
 #include "web/reply.h"
 
 struct mcp_call;

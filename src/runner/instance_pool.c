@@ -12,8 +12,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/text.h"
-#include "runner/client.h"
 #include "runner/packet.h"
 #include "runner/process.h"
 #include "runner/relay_pool.h"

@@ -2,8 +2,6 @@
 
 #include <sys/socket.h>
 
-#include "base/descriptors.h"
-
 union control {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(PACKET_FDS_MAX * sizeof(int))];

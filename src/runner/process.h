@@ -3,7 +3,6 @@
  * program gets the input as a line, and stays for the next call (instance.h). */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 #include "runner/client.h"
 #include "runner/instance.h"

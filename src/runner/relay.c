@@ -6,7 +6,6 @@
 #include <sys/param.h>
 #include <unistd.h>
 
-#include "runner/client.h"
 #include "runner/packet.h"
 #include "runner/process.h"
 

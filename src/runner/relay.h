@@ -16,9 +16,7 @@
  * when it ends, and then a caller reads ECONNRESET if what it has sent was not read (unix(7)). */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
-#include "base/text.h"
 #include "runner/instance.h"
 
 #define RELAY_MESSAGE_MAX ((size_t)8 << 20) /* bytes of a line, either way */

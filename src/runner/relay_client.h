@@ -3,7 +3,6 @@
  * relay that ends, or takes no more callers, closes those on which nobody waits. */
 #pragma once
 
-#include "base/text.h"
 #include "runner/client.h"
 #include "runner/relay.h"
 

@@ -1,7 +1,6 @@
 /* Private part of instance.h: the relays (relay.h) that the instance pool has started. */
 #pragma once
 
-#include "base/text.h"
 #include "runner/instance.h"
 
 #define RELAYS_MAX 1024

@@ -3,7 +3,6 @@
  * is killed at the end. */
 #pragma once
 
-#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "runner/cgroup.h"
