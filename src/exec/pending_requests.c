@@ -21,10 +21,10 @@ struct pending_requests {
     } list[CLIENT_REQUESTS_MAX];
     size_t count, unanswered; /* numbers of requests */
     int64_t messages;         /* number of those received */
-    struct message_socket *socket;
-    int64_t until_ms;    /* monotonic */
-    bool has_free_forms; /* of struct input_required */
-    bool idle;           /* nothing had arrived at the last look */
+    int socket;               /* where answers arrive */
+    int64_t until_ms;         /* monotonic */
+    bool has_free_forms;      /* of struct input_required */
+    bool idle;                /* nothing had arrived at the last look */
 };
 
 static void send_request(struct pending_requests *q, const char *key, struct json *v) {
@@ -157,13 +157,12 @@ static struct json *save(const struct pending_requests *q, const struct input_re
 /* False: it is not what save() makes. */
 static bool restore(struct pending_requests *q, struct input_required *r, const struct json *o) {
     const struct json *list = json_get(o, "requests");
-    const int socket = resumed_take(q->c->x->rq->resumed, PARKED_ANSWERS);
     int64_t round;
 
-    q->socket = message_socket_adopt(socket);
+    q->socket = resumed_take(q->c->x->rq->resumed, PARKED_ANSWERS);
     q->token = json_get_str(o, "token");
     q->count = json_len(list);
-    if (socket < 0 || !q->token || !q->count || q->count > CLIENT_REQUESTS_MAX ||
+    if (q->socket < 0 || !q->token || !q->count || q->count > CLIENT_REQUESTS_MAX ||
         !json_get_int(o, "messages", &q->messages) || !json_get_int(o, "until_ms", &q->until_ms) ||
         !json_get_int(o, "round", &round) || round < 0 || round >= INPUT_REQUIRED_MAX)
         return false;
@@ -200,7 +199,7 @@ static enum rc wait_for_answers(struct pending_requests *q, const struct input_r
         if (mcp_call_park(q->c, save(q, r),
                           &(struct parked){.until_ms = q->until_ms,
                                            .again = q->c->resumed != NULL,
-                                           .fds[PARKED_ANSWERS] = *message_socket_fd(q->socket)}))
+                                           .fds[PARKED_ANSWERS] = q->socket}))
             return err_set(e, ERR_MISSING, "the call is parked");
         waits = true;
     }
@@ -228,7 +227,7 @@ static enum rc get_answers(struct pending_requests *q, struct input_required *r,
                                "Too many calls wait for answers already: answer or cancel one")
                      : wait_for_answers(q, r, e);
 
-    message_socket_close(q->socket);
+    descriptor_close(q->socket);
     if (q->c->x->rp->parked)
         return rc;
     if (rc) {
@@ -273,7 +272,7 @@ enum rc pending_requests_resume(struct mcp_call *c, struct input_required *r, st
 
     if (restore(&q, r, c->resumed))
         return get_answers(&q, r, e);
-    message_socket_close(q.socket);
+    descriptor_close(q.socket);
     return rpc_internal(e, "the state of a parked call is malformed");
 }
 

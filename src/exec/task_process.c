@@ -171,8 +171,9 @@ static void renew(struct monitor *m) {
  * another user has connected), or what tells the end of the daemon. */
 static bool must_stop(void *arg) {
     struct monitor *m = arg;
-    bool is_woken = m->t->socket && message_socket_wait(m->t->socket, -1, clock_monotonic_ms(),
-                                                        &m->message) == MESSAGE_SOCKET_RECEIVED;
+    bool is_woken = m->t->socket >= 0 &&
+                    message_socket_wait(m->t->socket, -1, clock_monotonic_ms(), &m->message) ==
+                        MESSAGE_SOCKET_RECEIVED;
     uint64_t times;
 
     watchdog_heartbeat();
@@ -201,8 +202,7 @@ static void monitor_begin(struct monitor *m, struct mcp_call *c, struct task *t)
     m->sigterm = signalfd(-1, &sigterm, SFD_CLOEXEC | SFD_NONBLOCK);
     (void)timerfd_settime(m->timer, 0, &timer, NULL);
 
-    const int fds[] = {m->timer, m->master, m->sigterm,
-                       t->socket ? *message_socket_fd(t->socket) : -1};
+    const int fds[] = {m->timer, m->master, m->sigterm, t->socket};
 
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         struct epoll_event event = {.events = EPOLLIN};
@@ -291,7 +291,7 @@ static void run_monitored(struct mcp_call *c, const struct tool *tool, struct ta
     if (!m.record_changed)
         outcome = run_and_save(c, tool, &m);
     log_run(c, t, outcome, clock_monotonic_ms() - began);
-    task_socket_close(t);
+    descriptor_clear(&t->socket);
 }
 
 /* ---- starting it ---- */
@@ -339,13 +339,13 @@ enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, 
     rc = task_save(t, e); /* before the client knows the task, and before it can end */
     if (!rc) {
         how.keep[0] = t->slot;
-        how.keep[1] = t->socket ? *message_socket_fd(t->socket) : -1;
+        how.keep[1] = t->socket;
         started = child_fork_detached(&how);
     }
     if (started == 0)
         task_process(c, tool, t);
     (void)close(t->slot); /* if the task runs, its process has its own copies of slot and socket */
-    task_socket_close(t);
+    descriptor_clear(&t->socket);
     if (rc || started > 0)
         return rc;
     task_fail(t, "The program could not be started");

@@ -97,11 +97,6 @@ void task_socket_open(struct task *t) {
         json_put_str(t->record, "daemon", daemon_name(t->arena));
 }
 
-void task_socket_close(struct task *t) {
-    message_socket_close(t->socket);
-    t->socket = NULL;
-}
-
 void task_socket_wake(const struct task *t) {
     if (!message_socket_send(socket_name(t), "", 0))
         log_debug("task_not_here",

@@ -25,7 +25,6 @@
 _Static_assert(((size_t)TASK_RECORD_MAX + 64) / 3 * 4 + 4 <= TASK_SEALED_MAX,
                "a record fits when it is sealed");
 
-struct message_socket;
 struct site;
 
 struct task {
@@ -33,9 +32,9 @@ struct task {
     struct arena *arena;
     const char *id;
     struct json *record;
-    int64_t version, ttl, lease;   /* as in struct task_record */
-    struct message_socket *socket; /* of the process that runs it; NULL: none */
-    int slot;                      /* descriptor: holds a slot for a task that runs, see tasks.c */
+    int64_t version, ttl, lease; /* as in struct task_record */
+    int socket;                  /* of the process that runs it, once it is opened; -1: none */
+    int slot;                    /* descriptor: holds a slot for a task that runs, see tasks.c */
 };
 
 /* Reads the record. A task whose lease has expired is marked as failed. ERR_MISSING, ERR_STORE. */
@@ -67,7 +66,6 @@ struct json *task_view(const struct task *t, bool detailed);
 /* Opens the socket for a new process: fills t->socket and the record. If that fails, which is
  * logged, the process learns of a cancellation only when it renews the lease. */
 void task_socket_open(struct task *t);
-void task_socket_close(struct task *t);
 /* Makes the process of a task read the record, if it is on this host. A process of another host
  * does so when it renews the lease. */
 void task_socket_wake(const struct task *t);

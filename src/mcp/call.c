@@ -24,6 +24,7 @@ struct mcp_call mcp_call_begin(struct exchange *x) {
                              .arena = x->rq->arena,
                              .msg.protocol = PROTOCOL_HANDSHAKE,
                              .stream.sent_ms = now_ms,
+                             .cancel.socket = -1,
                              .cancel.deadline_ms = now_ms + PROGRAM_TIMEOUT_MS_MAX};
 }
 

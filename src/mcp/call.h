@@ -105,9 +105,9 @@ struct mcp_cancel {
     /* Called when `watch` is readable, as in struct waiter (runner/client.h). */
     bool (*must_stop)(void *arg);
     void *must_stop_arg;
-    struct message_socket *socket; /* receives notifications/cancelled; NULL: not supported */
-    bool arrived;                  /* such a notification has been received */
-    int64_t deadline_ms;           /* monotonic: when programs are stopped; the same for a batch */
+    int socket;          /* receives notifications/cancelled; -1: not supported */
+    bool arrived;        /* such a notification has been received */
+    int64_t deadline_ms; /* monotonic: when programs are stopped; the same for a batch */
 };
 
 struct mcp_answer {

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 
 #include "crypto/digest.h"
-#include "shared/message_socket.h"
 #include "shared/replay_log.h"
 #include "web/sse.h"
 
@@ -60,7 +59,7 @@ static bool hand_over(struct mcp_call *c, struct parked *p) {
 bool mcp_call_park(struct mcp_call *c, struct json *state, struct parked *p) {
     json_put(state, CALL, save(c));
     p->state = json_as_text(c->arena, state);
-    p->fds[PARKED_CANCEL] = c->cancel.socket ? *message_socket_fd(c->cancel.socket) : -1;
+    p->fds[PARKED_CANCEL] = c->cancel.socket;
     return hand_over(c, p);
 }
 

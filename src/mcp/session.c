@@ -249,28 +249,23 @@ static const char *cancel_socket_name(const struct mcp_call *c, const struct jso
 
 void cancel_begin(struct mcp_call *c) {
     struct err e;
-    int fd = -1;
 
     if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session || !c->msg.id ||
         c->msg.in_batch)
         return;
     if (c->x->rq->resumed)
-        fd = resumed_take(c->x->rq->resumed, PARKED_CANCEL);
-    if (fd >= 0)
-        c->cancel.socket = message_socket_adopt(fd);
-    else if (c->x->rq->resumed ||
-             message_socket_open(cancel_socket_name(c, c->msg.id), &c->cancel.socket, &e))
+        c->cancel.socket = resumed_take(c->x->rq->resumed, PARKED_CANCEL);
+    else if (message_socket_open(cancel_socket_name(c, c->msg.id), &c->cancel.socket, &e))
         return;
-    c->cancel.watch = message_socket_fd(c->cancel.socket);
+    if (c->cancel.socket < 0)
+        return;
+    c->cancel.watch = &c->cancel.socket;
     c->cancel.must_stop = cancel_arrived;
     c->cancel.must_stop_arg = c;
 }
 
 void cancel_end(struct mcp_call *c) {
-    if (!c->cancel.socket)
-        return;
-    message_socket_close(c->cancel.socket);
-    c->cancel.socket = NULL;
+    descriptor_clear(&c->cancel.socket);
     c->cancel.watch = NULL;
     c->cancel.must_stop = NULL;
 }
@@ -279,7 +274,7 @@ bool cancel_arrived(void *call) {
     struct mcp_call *c = call;
     struct buf message;
 
-    if (c->cancel.socket && !c->cancel.arrived) {
+    if (c->cancel.socket >= 0 && !c->cancel.arrived) {
         buf_init(&message, c->arena, MESSAGE_MAX);
         c->cancel.arrived = message_socket_wait(c->cancel.socket, -1, clock_monotonic_ms(),
                                                 &message) == MESSAGE_SOCKET_RECEIVED;

@@ -13,10 +13,6 @@
 #define MESSAGE_MS 2000 /* a message must arrive completely within this time */
 #define BACKLOG 8       /* listen(2) */
 
-struct message_socket {
-    int fd;
-};
-
 /* A new socket, and the address of that name; -1 with errno. */
 static int new_socket(const char *name, struct sockaddr_un *out, socklen_t *len) {
     size_t n = strlen(name);
@@ -40,33 +36,17 @@ static bool is_ours(int fd) {
     return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) && who.uid == geteuid();
 }
 
-enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) {
+enum rc message_socket_open(const char *name, int *out, struct err *e) {
     struct sockaddr_un address;
     socklen_t len;
-    int fd = new_socket(name, &address, &len);
 
-    *out = NULL;
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) || listen(fd, BACKLOG)) {
-        (void)err_set(e, ERR_INTERNAL, "the server cannot wait for an answer");
-        err_detail(e, "message socket: %s", strerror(errno));
-        descriptor_close(fd);
-        return e->code;
-    }
-    *out = message_socket_adopt(fd);
-    return OK;
-}
-
-struct message_socket *message_socket_adopt(int fd) {
-    struct message_socket *m = xmalloc(sizeof *m);
-
-    m->fd = fd;
-    return m;
-}
-
-void message_socket_close(struct message_socket *m) {
-    if (m)
-        (void)close(m->fd);
-    free(m);
+    *out = new_socket(name, &address, &len);
+    if (*out >= 0 && !bind(*out, (struct sockaddr *)&address, len) && !listen(*out, BACKLOG))
+        return OK;
+    (void)err_set(e, ERR_INTERNAL, "the server cannot wait for an answer");
+    err_detail(e, "message socket: %s", strerror(errno));
+    descriptor_clear(out);
+    return e->code;
 }
 
 bool message_socket_exists(const char *name) {
@@ -77,10 +57,6 @@ bool message_socket_exists(const char *name) {
 
     descriptor_close(fd);
     return !is_free;
-}
-
-const int *message_socket_fd(const struct message_socket *m) {
-    return &m->fd;
 }
 
 /* After a read or write that failed: waits until the next one may not; false at that monotonic
@@ -110,16 +86,16 @@ static bool read_message(int fd, struct buf *b) {
     return false;
 }
 
-enum message_socket_event message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
+enum message_socket_event message_socket_wait(int socket, int watch, int64_t until_ms,
                                               struct buf *message) {
     for (;;) {
-        struct pollfd fds[] = {{.fd = m->fd, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = socket, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
         int fd;
 
         if (poll(fds, 2, clock_wait_ms(until_ms, INT_MAX)) <= 0 &&
             !clock_wait_ms(until_ms, INT_MAX))
             return MESSAGE_SOCKET_TIMEOUT;
-        if (fds[0].revents && (fd = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        if (fds[0].revents && (fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
             bool good;
 
             message->len = 0;

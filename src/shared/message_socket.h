@@ -5,14 +5,9 @@
 #include "base/base.h"
 
 #define MESSAGE_SOCKET_NAME_MAX 64
-struct message_socket;
-/* The name should be unguessable. ERR_INTERNAL, also if the name is taken. */
-enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) MUST_USE;
-/* One that another process has opened, and whose descriptor it has sent here. */
-struct message_socket *message_socket_adopt(int fd);
-void message_socket_close(struct message_socket *m); /* NULL is accepted */
-/* A descriptor that is readable when there is a message. */
-const int *message_socket_fd(const struct message_socket *m);
+/* The name should be unguessable. *out is a descriptor that is readable when there is a message,
+ * and that may be sent to another process; -1 after ERR_INTERNAL, also if the name is taken. */
+enum rc message_socket_open(const char *name, int *out, struct err *e) MUST_USE;
 /* Waits for a message, which replaces what is in the buffer; or until the descriptor `watch`
  * becomes readable (-1: none), or until that monotonic time. */
 enum message_socket_event {
@@ -20,7 +15,7 @@ enum message_socket_event {
     MESSAGE_SOCKET_WATCHED,
     MESSAGE_SOCKET_TIMEOUT
 };
-enum message_socket_event message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
+enum message_socket_event message_socket_wait(int socket, int watch, int64_t until_ms,
                                               struct buf *message);
 /* Does a socket of that name exist on this host? Its owner is not contacted. True if that cannot be
  * determined. */

@@ -60,7 +60,7 @@ static void check_parked(const struct pending_requests *q) {
                      json_text(c.arena, q->list[i].expected, NULL)) &&
              !strcmp(json_text(c.arena, again.list[i].answer, NULL),
                      json_text(c.arena, q->list[i].answer, NULL)));
-    message_socket_close(again.socket);
+    descriptor_close(again.socket);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct mcp_call c = {.x = &x, .arena = a, .client.claims = &claims};
     struct pending_requests q = {.c = &c, .token = "T"};
     struct json *asked;
-    struct message_socket *m;
+    int m;
     struct buf message;
     struct err e = {.code = OK};
     const char *name = arena_printf(a, "fuzz-%d", (int)getpid());
@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (!e.code)
         check_parked(&q);
-    message_socket_close(m);
+    descriptor_close(m);
     arena_free(a);
     return 0;
 }

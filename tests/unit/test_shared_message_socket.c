@@ -26,7 +26,7 @@ static pid_t send_from_elsewhere(const char *name, const size_t *lengths) {
 
 static void sent_and_received(void **state, const size_t *lengths, size_t expected) {
     const char *name = random_text(*state, 16);
-    struct message_socket *m;
+    int m;
     struct buf letter;
     struct err e;
     pid_t pid;
@@ -38,7 +38,7 @@ static void sent_and_received(void **state, const size_t *lengths, size_t expect
                      MESSAGE_SOCKET_RECEIVED);
     assert_int_equal(letter.len, expected);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    message_socket_close(m);
+    descriptor_close(m);
 }
 
 static void a_letter_arrives(void **state) {
@@ -57,7 +57,7 @@ static void nobody_gets_what_is_sent_to_nobody(void **state) {
 
 static void waiting_ends_in_time(void **state) {
     int64_t before = clock_monotonic_ms();
-    struct message_socket *m;
+    int m;
     struct buf letter;
     struct err e;
 
@@ -65,14 +65,14 @@ static void waiting_ends_in_time(void **state) {
     assert_int_equal(message_socket_open(random_text(*state, 16), &m, &e), OK);
     assert_int_equal(message_socket_wait(m, -1, before + 20, &letter), MESSAGE_SOCKET_TIMEOUT);
     assert_true(clock_monotonic_ms() >= before + 20);
-    message_socket_close(m);
+    descriptor_close(m);
 }
 
 /* It is there as long as somebody has it, also at another descriptor, and whoever asks is not
  * heard. */
 static void it_exists_as_long_as_somebody_has_it(void **state) {
     const char *name = random_text(*state, 16);
-    struct message_socket *m;
+    int m;
     struct buf letter;
     struct err e;
 
@@ -81,7 +81,7 @@ static void it_exists_as_long_as_somebody_has_it(void **state) {
     assert_int_equal(message_socket_open(name, &m, &e), OK);
     assert_true(message_socket_exists(name));
     assert_int_equal(message_socket_wait(m, -1, 0, &letter), MESSAGE_SOCKET_TIMEOUT);
-    message_socket_close(m);
+    descriptor_close(m);
     assert_false(message_socket_exists(name));
 }
 
