@@ -12,9 +12,7 @@
 
 #define CLIENT_CREDENTIALS_EXTENSION "io.modelcontextprotocol/oauth-client-credentials"
 
-/* LIST_FORBIDDEN says whether lists include entries that the caller may not use. All calls of a
- * batch are looked at before the first one runs: what is found only then would be called whatever
- * it demands. */
+/* LIST_FORBIDDEN says whether lists include entries that the caller may not use. */
 static enum rc mcp_list(struct mcp_call *c, struct err *e) {
     static const struct {
         const char *method;
@@ -32,8 +30,7 @@ static enum rc mcp_list(struct mcp_call *c, struct err *e) {
                                      .caller = site->config->list_forbidden ? NULL : &caller};
     size_t i = 0;
 
-    if (!c->msg.in_batch)
-        server_lists_refresh(c);
+    server_lists_refresh(c);
     while (strcmp(lists[i].method, c->msg.method) != 0)
         i++;
     if (list_page(&site->mcp->catalog->sets[lists[i].kind]->lists[lists[i].which], &query, c->arena,
@@ -53,14 +50,12 @@ static const struct entry *find_called(const struct mcp_call *c) {
                        name ? catalog_set_find(c->x->site->mcp->catalog->sets[kind], name) : NULL);
 }
 
-static const struct access *called_access(struct mcp_call *c) {
+static const struct entry *named_entry(struct mcp_call *c) {
     const struct entry *entry = find_called(c);
 
     /* The server may not have been asked yet, or another worker has asked it a moment ago. Only
      * here: what is found later has not been looked at for what it demands. */
-    if (!entry && !c->msg.in_batch && server_lists_look_again(c))
-        entry = find_called(c);
-    return entry ? &entry->access : NULL;
+    return !entry && server_lists_look_again(c) ? find_called(c) : entry;
 }
 
 enum rc called_entry(struct mcp_call *c, const struct entry **out, struct json **arguments,
@@ -87,28 +82,28 @@ enum rc called_entry(struct mcp_call *c, const struct entry **out, struct json *
 #define BOTH (HANDSHAKE | STATELESS)
 
 static const struct mcp_method methods[] = {
-    {"completion/complete", BOTH, mcp_complete, mcp_complete_access, NULL, "completion", "ref"},
+    {"completion/complete", BOTH, mcp_complete, mcp_complete_entry, NULL, "completion", "ref"},
     {"initialize", HANDSHAKE, mcp_initialize, NULL, NULL, NULL, NULL},
     {"logging/setLevel", HANDSHAKE, mcp_set_level, NULL, NULL, NULL, NULL},
     {"ping", HANDSHAKE, mcp_ping, NULL, NULL, NULL, NULL},
-    {"prompts/get", BOTH, mcp_prompts_get, called_access, "name", "prompt_get", "prompt"},
+    {"prompts/get", BOTH, mcp_prompts_get, named_entry, "name", "prompt_get", "prompt"},
     {"prompts/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
-    {"resources/directory/read", BOTH, mcp_directory_read, mcp_directory_read_access, NULL, NULL,
+    {"resources/directory/read", BOTH, mcp_directory_read, mcp_directory_read_entry, NULL, NULL,
      NULL},
     {"resources/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
-    {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_access, "uri", "resource_read",
+    {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_entry, "uri", "resource_read",
      "resource"},
-    {"resources/subscribe", HANDSHAKE, mcp_subscribe, mcp_resources_read_access, NULL, NULL, NULL},
+    {"resources/subscribe", HANDSHAKE, mcp_subscribe, mcp_resources_read_entry, NULL, NULL, NULL},
     {"resources/templates/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
     {"resources/unsubscribe", HANDSHAKE, mcp_subscribe, NULL, NULL, NULL, NULL},
     {"server/discover", STATELESS, mcp_discover, NULL, NULL, NULL, NULL},
-    {"skills/get", BOTH, mcp_skills_get, mcp_skills_get_access, NULL, NULL, NULL},
+    {"skills/get", BOTH, mcp_skills_get, mcp_skills_get_entry, NULL, NULL, NULL},
     {"skills/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
     {"subscriptions/listen", STATELESS, mcp_listen, NULL, NULL, NULL, NULL},
     {"tasks/cancel", STATELESS, mcp_tasks_cancel, NULL, "taskId", NULL, NULL},
     {"tasks/get", STATELESS, mcp_tasks_get, NULL, "taskId", NULL, NULL},
     {"tasks/update", STATELESS, mcp_tasks_update, NULL, "taskId", NULL, NULL},
-    {"tools/call", BOTH, mcp_tools_call, called_access, "name", "tool_call", "tool"},
+    {"tools/call", BOTH, mcp_tools_call, named_entry, "name", "tool_call", "tool"},
     {"tools/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
 };
 

@@ -18,12 +18,12 @@ enum rc tool_call(struct mcp_call *c, const struct tool *tool, struct json *argu
                   struct err *e) MUST_USE;
 /* resource_read.c: the contents of a file, a text of the manifest, or what a program prints. */
 mcp_method_fn mcp_resources_read;
-mcp_access_fn mcp_resources_read_access;
+mcp_entry_fn mcp_resources_read_entry;
 /* skills.c: the entry of a skill, and what is in a folder of one (SEP-2640). */
 mcp_method_fn mcp_skills_get, mcp_directory_read;
-mcp_access_fn mcp_skills_get_access, mcp_directory_read_access;
+mcp_entry_fn mcp_skills_get_entry, mcp_directory_read_entry;
 /* prompts.c: the messages of the manifest, or of a program. */
 mcp_method_fn mcp_prompts_get;
 /* prompts.c: values for the arguments of prompts and the variables of resource templates. */
 mcp_method_fn mcp_complete;
-mcp_access_fn mcp_complete_access;
+mcp_entry_fn mcp_complete_entry;

@@ -130,13 +130,12 @@ static bool find_target(const struct mcp_call *c, struct target *t) {
     return t->entry;
 }
 
-const struct access *mcp_complete_access(struct mcp_call *c) {
+const struct entry *mcp_complete_entry(struct mcp_call *c) {
     struct target t;
-    bool found = find_target(c, &t);
 
-    if (!found && !c->msg.in_batch && server_lists_look_again(c)) /* as of a tool: methods.c */
-        found = find_target(c, &t);
-    return found ? &t.entry->access : NULL;
+    if (!find_target(c, &t) && server_lists_look_again(c)) /* as of a tool: methods.c */
+        (void)find_target(c, &t);
+    return t.entry;
 }
 
 struct values {

@@ -23,14 +23,14 @@ static const struct resource *find(const struct mcp_call *c, const char *uri,
     return item && server_denies_uri(item->server, c->arena, uri) ? NULL : r;
 }
 
-const struct access *mcp_resources_read_access(struct mcp_call *c) {
+const struct entry *mcp_resources_read_entry(struct mcp_call *c) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *variables;
     const struct resource *r = uri ? find(c, uri, &variables) : NULL;
 
-    if (!r && uri && !c->msg.in_batch && server_lists_look_again(c)) /* as of a tool: methods.c */
+    if (!r && uri && server_lists_look_again(c)) /* as of a tool: methods.c */
         r = find(c, uri, &variables);
-    return r ? &r->entry.access : NULL;
+    return r ? &r->entry : NULL;
 }
 
 /* A resource that was found, and the values of its template's variables. */

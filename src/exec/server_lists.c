@@ -303,12 +303,12 @@ static bool fetch_due(struct mcp_call *c) {
 }
 
 void server_lists_refresh(struct mcp_call *c) {
-    if (fetch_due(c))
+    if (!c->msg.in_batch && fetch_due(c))
         read_again(c);
 }
 
 bool server_lists_look_again(struct mcp_call *c) {
-    if (!catalog_server(c->x->site->mcp->catalog, 0))
+    if (c->msg.in_batch || !catalog_server(c->x->site->mcp->catalog, 0))
         return false;
     (void)fetch_due(c);
     read_again(c);

@@ -7,31 +7,25 @@
 
 /* ---- skills/get ---- */
 
-static const struct skill *find_called(const struct mcp_call *c) {
+const struct entry *mcp_skills_get_entry(struct mcp_call *c) {
     const char *uri = json_get_str(c->msg.params, "uri");
     const struct skill *s = uri ? catalog_skill(c->x->site->mcp->catalog, uri) : NULL;
 
-    return s && mcp_visible(c, &s->entry) ? s : NULL;
-}
-
-const struct access *mcp_skills_get_access(struct mcp_call *c) {
-    const struct skill *s = find_called(c);
-
-    return s ? &s->entry.access : NULL;
+    return s ? mcp_visible(c, &s->entry) : NULL;
 }
 
 enum rc mcp_skills_get(struct mcp_call *c, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri");
     const struct list_query query = {.protocol = c->msg.protocol};
-    const struct skill *s = find_called(c);
+    const struct entry *entry = mcp_skills_get_entry(c);
 
     if (!uri)
         return rpc_invalid_params(e, "uri must be a string");
-    if (!s)
+    if (!entry)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "No skill is served at %s",
                        text_quotable(c->arena, uri));
-    c->answer.result = list_one(&c->x->site->mcp->catalog->sets[CATALOG_SKILLS]->lists[0],
-                                &s->entry, "skill", &query, c->arena);
+    c->answer.result = list_one(&c->x->site->mcp->catalog->sets[CATALOG_SKILLS]->lists[0], entry,
+                                "skill", &query, c->arena);
     return OK;
 }
 
@@ -45,11 +39,10 @@ static const struct skill *find_folder(const struct mcp_call *c, const char **pa
     return s && mcp_visible(c, &s->entry) ? s : NULL;
 }
 
-const struct access *mcp_directory_read_access(struct mcp_call *c) {
+const struct entry *mcp_directory_read_entry(struct mcp_call *c) {
     const char *path;
-    const struct skill *s = find_folder(c, &path);
 
-    return s ? &s->entry.access : NULL;
+    return (const struct entry *)find_folder(c, &path);
 }
 
 static bool is_folder(const struct skill *s, const char *path) {

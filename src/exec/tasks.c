@@ -188,7 +188,7 @@ static enum rc resume(struct mcp_call *c, struct task *t, struct err *e) {
     if (!tool || executor_of(&tool->entry.source)->is_immediate)
         return rpc_internal(e, "the tool no longer exists");
     /* The token may differ from that of the call that began the task. */
-    rc = mcp_check_access(c, &tool->entry.access, e);
+    rc = mcp_check_access(c, &tool->entry, e);
     if (!rc)
         rc = limit_rate(c, e);
     if (!rc)

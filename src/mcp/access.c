@@ -29,11 +29,11 @@ const struct resource *mcp_find_resource(const struct mcp_call *c, const char *u
     return r && mcp_visible(c, &r->entry) ? r : NULL;
 }
 
-enum rc mcp_check_access(const struct mcp_call *c, const struct access *access, struct err *e) {
+enum rc mcp_check_access(const struct mcp_call *c, const struct entry *entry, struct err *e) {
     struct caller caller = mcp_caller(c);
-    enum rc rc = bearer_check_scopes(c->x, c->client.claims, access ? access->scopes : "", e);
+    enum rc rc = bearer_check_scopes(c->x, c->client.claims, entry ? entry->access.scopes : "", e);
 
-    if (rc || !access || access_admits(access, &caller))
+    if (rc || !entry || access_admits(&entry->access, &caller))
         return rc;
     /* No scope that a client could ask for helps, so there is no challenge (RFC 6750 §3.1). */
     return err_set(e, ERR_ACCESS_DENIED,

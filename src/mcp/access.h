@@ -12,7 +12,7 @@ const struct entry *mcp_visible(const struct mcp_call *c, const struct entry *en
 /* As catalog_resource; NULL also for a resource that is hidden from the caller. */
 const struct resource *mcp_find_resource(const struct mcp_call *c, const char *uri,
                                          struct json **variables);
-/* May the caller use it? NULL: it demands nothing. ERR_INSUFFICIENT_SCOPE with a challenge, or
- * ERR_ACCESS_DENIED. */
-enum rc mcp_check_access(const struct mcp_call *c, const struct access *access,
+/* May the caller use it? NULL: what is no entry demands nothing. ERR_INSUFFICIENT_SCOPE with a
+ * challenge, or ERR_ACCESS_DENIED. */
+enum rc mcp_check_access(const struct mcp_call *c, const struct entry *entry,
                          struct err *e) MUST_USE;

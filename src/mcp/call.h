@@ -44,14 +44,15 @@ struct mcp_site {
 /* Fills c->answer.result, or fails with an ERR_RPC_ code (answered as a JSON-RPC error) or another
  * one (answered by the dispatcher). */
 typedef enum rc mcp_method_fn(struct mcp_call *c, struct err *e);
-/* What this call demands of the caller (catalog/access.h); NULL: nothing. */
-typedef const struct access *mcp_access_fn(struct mcp_call *c);
+/* The entry of the catalog that this call names, which demands something of the caller (access.h);
+ * NULL: there is none. */
+typedef const struct entry *mcp_entry_fn(struct mcp_call *c);
 
 struct mcp_method {
     const char *name;
     unsigned protocols; /* enum mcp_protocol bits */
     mcp_method_fn *run;
-    mcp_access_fn *access;  /* may be NULL */
+    mcp_entry_fn *entry;    /* may be NULL */
     const char *name_param; /* the member of params that the header Mcp-Name repeats, or NULL */
     const char *event;      /* of the log line of a call; NULL: calls are not logged */
     const char *kind;       /* of the call's target, such as "tool": its key in that line */

@@ -108,8 +108,7 @@ static void log_call(const struct mcp_call *c, const char *outcome, int64_t bega
 
 /* May the caller make the call of a routed message? */
 static enum rc check_access(struct mcp_call *c, struct err *e) {
-    enum rc rc =
-        mcp_check_access(c, c->method && c->method->access ? c->method->access(c) : NULL, e);
+    enum rc rc = mcp_check_access(c, c->method && c->method->entry ? c->method->entry(c) : NULL, e);
 
     if (rc)
         log_call(c, rc == ERR_INSUFFICIENT_SCOPE ? "insufficient_scope" : "forbidden",
