@@ -238,7 +238,7 @@ static void take_line(struct bridge *b, struct text line) {
 /* false: there is no more. */
 static bool read_lines(struct bridge *b) {
     struct text line;
-    int more = relay_queue_read(&b->in, STDIN_FILENO);
+    int more = relay_queue_read(&b->in, STDIN_FILENO, NULL);
 
     while (relay_queue_line(&b->in, &line))
         take_line(b, line);

@@ -49,7 +49,7 @@ void relay_end(struct relay *r, const char *why) {
     note_failure(r, why);
     for (unsigned i = 0; i < r->callers_used; i++)
         if (r->callers[i].fd >= 0 && (!r->initialize || r->callers[i].calls))
-            relay_say(&r->callers[i], r->initialize ? RELAY_ENDED : RELAY_NOT_STARTED, why);
+            relay_say(r, &r->callers[i], r->initialize ? RELAY_ENDED : RELAY_NOT_STARTED, why);
     relay_resource_changed(r, NULL); /* who reads one again starts it again */
     if (r->state < RELAY_INPUT_CLOSED)
         close_input(r);
@@ -172,7 +172,7 @@ static void read_control(struct relay *r) {
 /* false: the caller has gone, or has to. */
 static bool read_caller(struct relay *r, struct relay_caller *c) {
     struct text line;
-    int more = relay_queue_receive(&c->in, c->fd, &c->passed);
+    int more = relay_queue_read(&c->in, c->fd, &c->passed);
 
     while (relay_queue_line(&c->in, &line)) {
         arena_reset(r->arena);
@@ -199,7 +199,7 @@ static void serve_caller(struct relay *r, struct relay_caller *c, short events) 
 
 static void read_server(struct relay *r) {
     struct text line;
-    int more = relay_queue_read(&r->from_server, r->out);
+    int more = relay_queue_read(&r->from_server, r->out, NULL);
     bool too_long = false;
 
     while (!r->why && !too_long && relay_queue_line(&r->from_server, &line)) {
@@ -222,7 +222,7 @@ static void read_server(struct relay *r) {
 /* A line of log for each of stderr, so that a traceback is readable. */
 static void read_errors(struct relay *r) {
     struct text line;
-    int more = relay_queue_read(&r->errors, r->err);
+    int more = relay_queue_read(&r->errors, r->err, NULL);
 
     if (clock_monotonic_ms() >= r->errors_from_ms + 1000) {
         r->errors_from_ms = clock_monotonic_ms();

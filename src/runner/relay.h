@@ -118,10 +118,9 @@ void relay_queue_free(struct relay_queue *q);
 static inline struct text relay_queue_text(const struct relay_queue *q) {
     return (struct text){q->len ? q->p + q->from : "", q->len};
 }
-/* One read; what was there before stays. > 0: there is more; 0: the end; -1: nothing there now. */
-int relay_queue_read(struct relay_queue *q, int fd);
-/* The same of a socket; a descriptor that comes along is *passed, if that is -1. */
-int relay_queue_receive(struct relay_queue *q, int fd, int *passed);
+/* One read; what was there before stays. > 0: there is more; 0: the end; -1: nothing there now. Of
+ * a socket a descriptor that comes along is *passed, if that is -1; NULL: it is no socket. */
+int relay_queue_read(struct relay_queue *q, int fd, int *passed);
 /* false: the other end is gone. */
 bool relay_queue_write(struct relay_queue *q, int fd);
 /* The first line without its newline, which is no longer in the queue but stays valid until it
@@ -203,9 +202,11 @@ struct relay {
     struct relay_subscription subscriptions[RELAY_SUBSCRIPTIONS_MAX];
     unsigned subscription_count;
     int64_t first_id; /* those of calls are greater */
-    int64_t next_id, initialize_id, discover_id, ping_id;
+    int64_t next_id;
+    /* Requests of the relay itself; NULL: there is none. */
+    struct relay_call *initializing, *discovering, *pinging;
+    struct relay_call *listening; /* to changes, in 2026-07-28 */
     bool is_stateless;            /* it speaks 2026-07-28 */
-    struct relay_call *listening; /* to changes, in 2026-07-28; NULL: not */
     int64_t listened_from_ms;
     int64_t listen_ms;        /* when to ask for them again; 0: not */
     unsigned listen_failures; /* one after the other */
@@ -246,7 +247,7 @@ bool relay_from_caller(struct relay *r, struct relay_caller *caller, struct text
 void relay_forget_caller(struct relay *r, struct relay_caller *caller);
 /* Sends the first line. */
 void relay_greet(struct relay *r, struct relay_caller *c);
-void relay_say(struct relay_caller *caller, const char *word, const char *detail);
+void relay_say(struct relay *r, struct relay_caller *caller, const char *word, const char *detail);
 void relay_send(struct relay_queue *q, struct arena *a, const struct json *message);
 /* The error of a response (JSON-RPC 2.0 §5.1). */
 struct json *relay_error(struct arena *a, int code, const char *message);
@@ -254,8 +255,6 @@ struct json *relay_error(struct arena *a, int code, const char *message);
 struct relay_call *relay_find_call(struct relay *r, const struct json *id);
 /* Of the relay itself; NULL: there are too many calls. */
 struct relay_call *relay_request(struct relay *r, const char *method, struct json *params);
-int64_t relay_request_id(struct relay *r, const char *method,
-                         struct json *params); /* 0: too many */
 void relay_remove_call(struct relay *r, struct relay_call *call);
 /* The server is told that nobody waits for it. */
 void relay_cancel(struct relay *r, struct relay_call *call);

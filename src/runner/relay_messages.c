@@ -21,23 +21,29 @@ struct json *relay_error(struct arena *a, int code, const char *message) {
     return error;
 }
 
-void relay_say(struct relay_caller *caller, const char *word, const char *detail) {
-    struct arena *a = arena_new(65536);
-    struct json *o = json_new_object(a);
+void relay_say(struct relay *r, struct relay_caller *caller, const char *word, const char *detail) {
+    struct json *o = json_new_object(r->arena);
 
     json_put_str(o, "relay", word);
     json_put_str(o, "detail", detail);
-    relay_send(&caller->out, a, o);
-    arena_free(a);
+    relay_send(&caller->out, r->arena, o);
 }
 
-static void notify_server(struct relay *r, const char *method, struct json *params) {
+/* `id` 0: a notification. */
+static struct json *new_message(struct relay *r, int64_t id, const char *method,
+                                struct json *params) {
     struct json *o = json_new_object(r->arena);
 
     json_put_str(o, "jsonrpc", "2.0");
+    if (id)
+        json_put_int(o, "id", id);
     json_put_str(o, "method", method);
     json_put_given(o, "params", params);
-    relay_send(&r->to_server, r->arena, o);
+    return o;
+}
+
+static void notify_server(struct relay *r, const char *method, struct json *params) {
+    relay_send(&r->to_server, r->arena, new_message(r, 0, method, params));
 }
 
 /* ---- calls ---- */
@@ -82,23 +88,14 @@ struct relay_call *relay_find_call(struct relay *r, const struct json *id) {
 
 struct relay_call *relay_request(struct relay *r, const char *method, struct json *params) {
     struct relay_call *call = add_call(r, NULL);
-    struct json *o = json_new_object(r->arena);
+    struct json *o;
 
     if (!call)
         return NULL;
-    json_put_str(o, "jsonrpc", "2.0");
-    json_put_int(o, "id", call->id);
-    json_put_str(o, "method", method);
-    json_put_given(o, "params", params);
+    o = new_message(r, call->id, method, params);
     relay_add_meta(r, o);
     relay_send(&r->to_server, r->arena, o);
     return call;
-}
-
-int64_t relay_request_id(struct relay *r, const char *method, struct json *params) {
-    const struct relay_call *call = relay_request(r, method, params);
-
-    return call ? call->id : 0;
 }
 
 void relay_initialize(struct relay *r) {
@@ -107,7 +104,7 @@ void relay_initialize(struct relay *r) {
     json_put_str(params, "protocolVersion", RELAY_VERSION);
     json_put(params, "capabilities", relay_parse(r, RELAY_CAPABILITIES));
     json_put(params, "clientInfo", relay_parse(r, RELAY_CLIENT_INFO));
-    r->initialize_id = relay_request_id(r, "initialize", params);
+    r->initializing = relay_request(r, "initialize", params);
 }
 
 /* ---- newer JWTs, on their way to the bridge ---- */
@@ -185,7 +182,7 @@ static bool take_request(struct relay *r, struct relay_caller *caller, struct js
     const char *user = json_get_str(message, "relay");
 
     if (!call) {
-        relay_say(caller, RELAY_BUSY, NULL);
+        relay_say(r, caller, RELAY_BUSY, NULL);
         return true;
     }
     if ((user && strlen(user) >= RELAY_USER_MAX) ||
@@ -256,9 +253,9 @@ bool relay_from_caller(struct relay *r, struct relay_caller *caller, struct text
 static void ping(struct relay *r, int64_t until_ms) {
     const int64_t now = clock_monotonic_ms();
 
-    if (r->state != RELAY_RUNNING || r->ping_id)
+    if (r->state != RELAY_RUNNING || r->pinging)
         return;
-    r->ping_id = relay_request_id(r, "ping", NULL);
+    r->pinging = relay_request(r, "ping", NULL);
     r->deadline_ms = (until_ms > now ? until_ms : now) + RELAY_PING_MS;
 }
 
@@ -303,7 +300,7 @@ static void take_initialize(struct relay *r, const struct json *message) {
     const struct json *result = json_get(message, "result");
     const char *version = json_get_str(result, "protocolVersion");
 
-    r->initialize_id = 0;
+    r->initializing = NULL;
     if (!json_is_object(result)) {
         relay_refused(r,
                       arena_printf(r->keep, "it answered initialize with the error %s",
@@ -330,14 +327,14 @@ static void take_response(struct relay *r, struct json *message) {
         relay_note_late_answer(r, json_get(message, "id"));
     if (!call || call->answered)
         return;
-    if (call->id == r->initialize_id) {
+    if (call == r->initializing) {
         take_initialize(r, message);
-    } else if (call->id == r->discover_id) {
+    } else if (call == r->discovering) {
         relay_take_discover(r, message);
     } else if (call == r->listening) {
         relay_note_listen_end(r, message);
-    } else if (call->id == r->ping_id) {
-        r->ping_id = 0;
+    } else if (call == r->pinging) {
+        r->pinging = NULL;
         r->deadline_ms = INT64_MAX;
     } else {
         json_put(message, "id", relay_parse(r, call->original)); /* the caller's own */

@@ -260,13 +260,13 @@ void relay_resume(struct relay *r, struct relay_caller *caller, struct json *mes
     const struct json *token;
 
     if (!call) {
-        relay_say(caller, RELAY_GONE, NULL);
+        relay_say(r, caller, RELAY_GONE, NULL);
         return;
     }
     relay_send_user_jwt(r, call, json_get_str(message, SERVER_USER));
     if (!json_is_object(answer)) { /* nobody answers any more */
         relay_cancel(r, call);
-        relay_say(caller, RELAY_GONE, NULL);
+        relay_say(r, caller, RELAY_GONE, NULL);
         return;
     }
     r->parked--;

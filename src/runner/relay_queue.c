@@ -49,25 +49,14 @@ void relay_queue_free(struct relay_queue *q) {
     *q = (struct relay_queue){0};
 }
 
-int relay_queue_read(struct relay_queue *q, int fd) {
-    ssize_t n;
-
-    make_room(q, READ_BYTES);
-    n = read(fd, q->p + q->from + q->len, READ_BYTES);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? -1 : 0;
-    q->len += (size_t)n;
-    return n > 0;
-}
-
-int relay_queue_receive(struct relay_queue *q, int fd, int *passed) {
+int relay_queue_read(struct relay_queue *q, int fd, int *passed) {
     int fds[1];
     struct packet p = {.size = READ_BYTES, .fds = fds, .fds_max = 1};
     ssize_t n;
 
     make_room(q, READ_BYTES);
     p.buffer = q->p + q->from + q->len;
-    n = packet_receive(fd, &p);
+    n = passed ? packet_receive(fd, &p) : read(fd, p.buffer, p.size);
     if (p.fd_count && *passed < 0)
         *passed = fds[0];
     else if (p.fd_count)

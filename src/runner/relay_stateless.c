@@ -32,7 +32,7 @@ void relay_begin_negotiation(struct relay *r) {
     r->is_stateless = given == REVISIONS_STATELESS ||
                       given == (is_first ? REVISIONS_STATELESS_FIRST : REVISIONS_HANDSHAKE_FIRST);
     if (r->is_stateless)
-        r->discover_id = relay_request_id(r, "server/discover", NULL);
+        r->discovering = relay_request(r, "server/discover", NULL);
     else
         relay_initialize(r);
 }
@@ -41,7 +41,7 @@ void relay_begin_negotiation(struct relay *r) {
 void relay_refused(struct relay *r, const char *why) {
     const uint32_t given = r->key.revisions;
 
-    r->initialize_id = 0;
+    r->initializing = NULL;
     if (r->refusal || given == REVISIONS_HANDSHAKE || given == REVISIONS_STATELESS) {
         relay_end(r, r->refusal && given == REVISIONS_HANDSHAKE_FIRST ? r->refusal : why);
         return;
@@ -53,11 +53,11 @@ void relay_refused(struct relay *r, const char *why) {
 /* A server that knows only older revisions may leave a request unanswered that it does not know:
  * then the handshake has all of its time. */
 void relay_note_silence(struct relay *r) {
-    struct relay_call *call = r->discover_id ? &r->calls[r->discover_id % RELAY_CALLS_MAX] : NULL;
+    struct relay_call *call = r->discovering;
     const char *why = arena_printf(r->keep, "it did not answer %s within %u s",
                                    call ? "server/discover" : "initialize", r->key.start_s);
 
-    r->discover_id = 0;
+    r->discovering = NULL;
     if (call)
         relay_remove_call(r, call);
     if (call && !r->refusal)
@@ -69,7 +69,7 @@ void relay_note_silence(struct relay *r) {
 void relay_take_discover(struct relay *r, const struct json *message) {
     const struct json *result = json_get(message, "result");
 
-    r->discover_id = 0;
+    r->discovering = NULL;
     if (!json_has_str(json_get(result, "supportedVersions"), VERSION)) {
         relay_refused(r, "it does not speak revision " VERSION " of MCP: its answer to "
                          "server/discover has it not in supportedVersions");

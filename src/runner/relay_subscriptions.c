@@ -56,14 +56,14 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
     if (file >= 0 && uri && !*uri) {
         descriptor_clear(&r->lists_file);
         r->lists_file = file;
-        relay_say(caller, RELAY_SUBSCRIBED, NULL);
+        relay_say(r, caller, RELAY_SUBSCRIBED, NULL);
         return;
     }
     (void)json_get_int(message, "seconds", &seconds);
     if (file < 0 || !uri || !user || strlen(user) >= RELAY_USER_MAX || seconds <= 0 ||
         seconds > RELAY_SUBSCRIPTION_S_MAX || (!s && !add(r, uri, user, file))) {
         descriptor_close(file);
-        relay_say(caller, RELAY_BUSY, NULL);
+        relay_say(r, caller, RELAY_BUSY, NULL);
         return;
     }
     if (s)
@@ -72,7 +72,7 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
         s = find(r, uri);
     seconds = clock_monotonic_ms() + seconds * 1000;
     s->until_ms = seconds > s->until_ms ? seconds : s->until_ms;
-    relay_say(caller, RELAY_SUBSCRIBED, NULL);
+    relay_say(r, caller, RELAY_SUBSCRIBED, NULL);
 }
 
 static void drop(struct relay *r, unsigned i) {

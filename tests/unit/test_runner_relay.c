@@ -111,7 +111,7 @@ static void test_calls_that_were_given_up_are_remembered_to_a_limit(void **state
     for (int i = 0; i <= RELAY_GIVEN_UP_MAX; i++) {
         from_caller(0, OF("a"));
         relay_forget_caller(&r, &r.callers[0]);
-        from_server(arena_printf(r.keep, "{\"id\":%lld,\"result\":{}}", (long long)r.ping_id));
+        from_server(arena_printf(r.keep, "{\"id\":%lld,\"result\":{}}", (long long)r.pinging->id));
     }
     r.gave_up_until_ms = 0;
     assert_int_equal(r.given_up_count, RELAY_GIVEN_UP_MAX);
@@ -442,7 +442,7 @@ static const char *negotiate(uint32_t revisions) {
 
 static void refuse(void) {
     from_server(arena_printf(r.keep, "{\"id\":%lld,\"error\":{\"code\":-32601}}",
-                             (long long)(r.discover_id ? r.discover_id : r.initialize_id)));
+                             (long long)(r.discovering ? r.discovering : r.initializing)->id));
 }
 
 static void test_revisions_are_asked_for_in_their_order(void **state) {
