@@ -46,6 +46,12 @@ void bridge_log(const char *format, ...) {
     (void)fprintf(stderr, "%s\n", text);
 }
 
+void bridge_keep(char **at, struct text text) {
+    free(*at);
+    *at = xcalloc(1, text.len + 1);
+    memcpy(*at, text.p, text.len);
+}
+
 void bridge_fail(const char *why) {
     bridge_log("%s", why);
     _exit(1);
@@ -96,7 +102,8 @@ void bridge_pass(struct bridge *b, struct bridge_post *p, struct text text) {
 
 /* NULL: the message names none. */
 static const struct json *caller_of(struct bridge *b, const struct bridge_post *p) {
-    const struct json *v = b->names_caller && p ? json_of_text(b->arena, p->line, p->len) : NULL;
+    const struct json *v =
+        b->names_caller && p ? json_of_text(b->arena, p->line, strlen(p->line)) : NULL;
 
     return json_get(json_get(json_get(v, "params"), "_meta"), SERVER_META_CALLER);
 }
@@ -153,17 +160,12 @@ static void cancel(struct bridge *b, const struct json *params, struct text line
         post_send(note);
 }
 
-static void keep_service(struct bridge *b, const char *jwt) {
-    free(b->service);
-    b->service = xstrdup(jwt);
-}
-
 /* What a worker has added for the bridge alone. Returns the user's JWT; NULL: there is none. */
 static const char *take_jwts(struct bridge *b, struct json *v) {
     const char *service = json_get_str(v, SERVER_SERVICE), *user = json_get_str(v, SERVER_USER);
 
     if (service)
-        keep_service(b, service);
+        bridge_keep(&b->service, text_of(service));
     user = user ? arena_strdup(b->arena, user) : NULL;
     json_del(v, SERVER_SERVICE);
     json_del(v, SERVER_USER);
@@ -193,7 +195,7 @@ static void pass_request(struct bridge *b, int64_t id, struct json *v, struct te
         post_refuse(p, "what headers have to repeat of the call is too long");
         return;
     }
-    post_set_headers(p, headers);
+    bridge_keep(&p->headers, text_of(headers));
     post_set_user(p, user);
     if (b->state != BRIDGE_INITIALIZING)
         post_send(p);
@@ -299,7 +301,7 @@ int bridge_command(int argc, char **argv) {
         return 2;
     }
     if (getenv(SERVER_SERVICE_VARIABLE))
-        keep_service(&b, getenv(SERVER_SERVICE_VARIABLE));
+        bridge_keep(&b.service, text_of(getenv(SERVER_SERVICE_VARIABLE)));
     (void)signal(SIGPIPE, SIG_IGN);
     b.http = http_streams_new(ca_file);
     if (!b.http)

@@ -37,18 +37,11 @@ struct bridge_post *post_new(struct bridge *b, int64_t id, struct text line) {
     p = xcalloc(1, sizeof *p);
     p->bridge = b;
     p->id = id;
-    p->line = xcalloc(1, line.len + 1);
-    memcpy(p->line, line.p, line.len);
-    p->len = line.len;
+    bridge_keep(&p->line, line);
     p->next = b->posts;
     b->posts = p;
     (*count)++;
     return p;
-}
-
-void post_set_headers(struct bridge_post *p, const char *lines) {
-    free(p->headers);
-    p->headers = *lines ? xstrdup(lines) : NULL;
 }
 
 void post_set_user(struct bridge_post *p, const char *jwt) {
@@ -282,15 +275,15 @@ static void begin(struct bridge_post *p, const char *method, const char *const *
     const bool is_post = !strcmp(method, "POST");
 
     p->stream = http_stream_begin(
-        b->http, &(struct http_stream_request){
-                     .url = b->is_old && b->endpoint ? b->endpoint : b->url,
-                     .method = method,
-                     .headers = bridge_headers(b, more, p),
-                     .body = is_post ? (struct text){p->line, p->len} : (struct text){0},
-                     .timeout_ms = p->id ? 0 : BRIDGE_OTHER_MS,
-                     .arg = p,
-                     .on_data = take_data,
-                     .on_end = note_end});
+        b->http,
+        &(struct http_stream_request){.url = b->is_old && b->endpoint ? b->endpoint : b->url,
+                                      .method = method,
+                                      .headers = bridge_headers(b, more, p),
+                                      .body = is_post ? text_of(p->line) : (struct text){0},
+                                      .timeout_ms = p->id ? 0 : BRIDGE_OTHER_MS,
+                                      .arg = p,
+                                      .on_data = take_data,
+                                      .on_end = note_end});
 }
 
 void post_send(struct bridge_post *p) {

@@ -9,12 +9,6 @@ void session_tell_changes(struct bridge *b) {
             lists[i])));
 }
 
-static void keep(char **at, struct text line) {
-    free(*at);
-    *at = xcalloc(1, line.len + 1);
-    memcpy(*at, line.p, line.len);
-}
-
 static void send_as(struct bridge *b, enum bridge_post_kind kind, int64_t id, struct text line) {
     struct bridge_post *p = post_new(b, id, line);
 
@@ -25,7 +19,7 @@ static void send_as(struct bridge *b, enum bridge_post_kind kind, int64_t id, st
 }
 
 void session_initialize(struct bridge *b, int64_t id, struct text line) {
-    keep(&b->initialize, line);
+    bridge_keep(&b->initialize, line);
     b->initialize_id = id;
     b->state = BRIDGE_INITIALIZING;
     send_as(b, POST_INITIALIZE, id, line);
@@ -72,7 +66,7 @@ void session_confirm(struct bridge *b) {
 
 /* Requests wait until the server has it: it may refuse them before. */
 void session_initialized(struct bridge *b, struct text line) {
-    keep(&b->initialized, line);
+    bridge_keep(&b->initialized, line);
     b->state = BRIDGE_INITIALIZING;
     session_confirm(b);
 }

@@ -24,9 +24,8 @@ struct bridge_post {
     struct bridge *bridge;
     struct bridge_post *next;
     enum bridge_post_kind { POST_OTHER, POST_INITIALIZE, POST_INITIALIZED } kind;
-    int64_t id; /* of a request; 0: it is a notification or an answer */
-    char *line; /* with a NUL behind it */
-    size_t len;
+    int64_t id;                 /* of a request; 0: it is a notification or an answer */
+    char *line;                 /* JSON */
     char *headers;              /* of this message: "Name: value" lines; NULL: none */
     char *user;                 /* the JWT of who calls; NULL: no user does, or none is wanted */
     int64_t user_ms;            /* when it came */
@@ -91,6 +90,8 @@ void bridge_write(struct text text);
 void bridge_pass(struct bridge *b, struct bridge_post *p, struct text text);
 /* A note for the log. */
 void bridge_log(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Keeps a copy, with a NUL behind it, in place of what is there. */
+void bridge_keep(char **at, struct text text);
 /* Nothing more can be done for the relay: it is told, and starts another bridge. */
 NORETURN void bridge_fail(const char *why);
 /* The headers of a request: those of the manifest, of the session and of the message, and `more`,
@@ -118,9 +119,8 @@ const char *headers_of_message(struct bridge *b, struct json *message);
 /* ---- post.c ---- */
 
 /* The line is copied. It is sent with post_send, or later. NULL: there are too many, and the relay
- * has been told. Headers of the message are added by post_set_headers. */
+ * has been told. */
 struct bridge_post *post_new(struct bridge *b, int64_t id, struct text line);
-void post_set_headers(struct bridge_post *p, const char *lines);
 void post_set_user(struct bridge_post *p, const char *jwt); /* NULL: none */
 /* Is the JWT of its user still valid? Also if it has none. */
 bool post_is_fresh(const struct bridge_post *p);
