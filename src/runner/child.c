@@ -64,24 +64,16 @@ static void reset_signals(void) {
 }
 
 void child_begin(const struct child_start *how, pid_t parent) {
-    if (how->own_session)
-        (void)setsid();
     if (how->death_signal) {
         (void)prctl(PR_SET_PDEATHSIG, how->death_signal);
         if (getppid() != parent) /* it ended before the line above */
             _exit(0);
     }
-    if (how->no_new_privileges)
-        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (how->name)
         (void)prctl(PR_SET_NAME, how->name);
-    if (how->signals == CHILD_SIGNALS_DEFAULT)
+    if (how->default_signals)
         reset_signals();
     close_others(how);
-}
-
-static void begin_watched(const struct child_start *how, pid_t parent) {
-    child_begin(how, parent);
     if (how->silent_max_ms)
         watchdog_begin(how->silent_max_ms);
 }
@@ -92,7 +84,7 @@ pid_t child_fork(const struct child_start *how) {
     (void)fflush(NULL); /* what is buffered would be written twice */
     pid = fork();
     if (pid == 0)
-        begin_watched(how, parent);
+        child_begin(how, parent);
     return pid;
 }
 
@@ -128,7 +120,7 @@ int child_fork_detached(const struct child_start *how) {
     pid = fork();
     if (pid != 0)
         _exit(pid < 0 ? errno : 0);
-    begin_watched(how, 0);
+    child_begin(how, 0);
     return 0;
 }
 

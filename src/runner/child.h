@@ -9,20 +9,14 @@
 
 #define CHILD_KEEP_MAX 5
 
-enum child_signals {
-    CHILD_SIGNALS_INHERITED, /* the parent's signal mask and handlers are kept */
-    CHILD_SIGNALS_DEFAULT,   /* none is blocked, and each has its default action */
-};
-
 struct child_start {
     const char *name;         /* as ps(1) shows it, at most 15 bytes; NULL: the parent's */
     int keep[CHILD_KEEP_MAX]; /* descriptors above 2 that stay open; any other number is ignored */
-    enum child_signals signals;
-    int death_signal; /* sent by the kernel when the parent ends; 0: none. A child whose parent has
-                         ended before that exits at once */
-    bool own_session; /* setsid(2): also a process group of its own, and no terminal */
-    bool no_new_privileges; /* no set-user-id program that it runs changes its user */
-    int silent_max_ms;      /* the master kills it if it sends no heartbeat for so long
+    bool default_signals;     /* none is blocked, and each has its default action; otherwise the
+                                 parent's signal mask and handlers are kept */
+    int death_signal;  /* sent by the kernel when the parent ends; 0: none. A child whose parent has
+                          ended before that exits at once */
+    int silent_max_ms; /* the master kills it if it sends no heartbeat for so long
                                (base/watchdog.h); 0: it need not send any */
 };
 
@@ -36,8 +30,7 @@ int child_fork_detached(const struct child_start *how);
 /* Waits until it has ended. Its status of waitpid(2); -1: there is no such child. */
 int child_wait(pid_t pid);
 
-/* What both functions do in the child. A caller of vfork(2) calls it itself: it uses only functions
- * that are safe there, and ignores silent_max_ms. `parent`: the process id of its parent. */
+/* What both functions do in the child. `parent`: the process id of its parent. */
 void child_begin(const struct child_start *how, pid_t parent);
 
 /* A descriptor that every child keeps, besides its own; -1: none. */

@@ -31,7 +31,7 @@ void runner_exec(int listener, const char *user, bool quiet) {
 }
 
 pid_t runner_begin(const char *user) {
-    struct child_start how = {.signals = CHILD_SIGNALS_DEFAULT, .death_signal = SIGTERM};
+    struct child_start how = {.default_signals = true, .death_signal = SIGTERM};
     int listener, connector;
     pid_t pid;
 

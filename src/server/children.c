@@ -28,13 +28,13 @@ static const struct {
     [METRICS_SERVER] = {"metrics server",
                         1000,
                         {.name = "mcp-metrics",
-                         .signals = CHILD_SIGNALS_DEFAULT,
+                         .default_signals = true,
                          .death_signal = SIGTERM,
                          .silent_max_ms = METRICS_SERVER_SILENT_MS}},
     /* It sends no heartbeat: it does nothing that could hang, and each run has its own process. */
     [RUNNER] = {"runner",
                 500,
-                {.name = "mcp-runner", .signals = CHILD_SIGNALS_DEFAULT, .death_signal = SIGTERM}},
+                {.name = "mcp-runner", .default_signals = true, .death_signal = SIGTERM}},
 };
 
 bool children_open(struct master *m) {

@@ -37,7 +37,7 @@ static bool start_watcher(struct stream_holder *h) {
      * seen by the socket, not by waitpid. */
     started = child_fork_detached(&(struct child_start){.name = "mcp-task-watch",
                                                         .keep = {ends[1]},
-                                                        .signals = CHILD_SIGNALS_DEFAULT,
+                                                        .default_signals = true,
                                                         .silent_max_ms = SILENT_MS});
     if (started == 0) {
         (void)signal(SIGPIPE, SIG_IGN);
