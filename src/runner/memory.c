@@ -1,7 +1,7 @@
-#include "runner/memory.h"
+/* Private part of supervisor.h: what a program uses. */
+#include "runner/supervisor.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 8        /* such as of a shell that starts npx, which starts node */

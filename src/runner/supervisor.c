@@ -13,7 +13,6 @@
 
 #include "runner/child.h"
 #include "runner/landlock.h"
-#include "runner/memory.h"
 #include "runner/packet.h"
 #include "runner/process.h"
 #include "runner/seccomp_notify.h"

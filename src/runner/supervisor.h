@@ -51,6 +51,12 @@ _Noreturn void supervisor_main(const struct runner *r, unsigned slot);
 /* Removes what one that has ended has left: its group, and private directories. */
 void supervisor_remove(const struct runner *r, unsigned slot);
 
+/* ---- memory.c */
+
+/* The resident memory of a process and of those that its main thread has started, in bytes, as
+ * proc(5) says it now. */
+int64_t memory_of_tree(pid_t pid);
+
 /* ---- private_directory.c */
 
 /* Makes a new empty directory, to which *path is set: it stays valid until the next one is made.
