@@ -65,8 +65,7 @@ struct instance_request {
 };
 
 /* Whoever connects is given INSTANCE_FOUND first, with both ends of the queue. */
-#define INSTANCE_QUEUE_FDS 2
-enum { QUEUE_OUT, QUEUE_IN };
+enum { QUEUE_OUT, QUEUE_IN, INSTANCE_QUEUE_FDS };
 
 struct instance_answer {
     uint32_t version;

@@ -7,7 +7,6 @@
 
 #include "runner/child.h"
 #include "runner/packet.h"
-#include "runner/relay.h"
 
 #define BEGIN_MS 2000 /* for a client to start the server, before another one may */
 #define AGAIN_MS 2    /* for one that waits for that */
@@ -61,16 +60,15 @@ static struct relay_record *find_record(const struct instance_key *key) {
 }
 
 /* Before its relay is forked. */
-static struct relay_place make_place(struct relay_entry *x) {
+static void make_place(struct relay_entry *x) {
     static struct relay_figures unread_figures;
     static struct relay_record unread_record;
 
-    x->figures = map_counts() ? &counts->figures[x - relays] : &unread_figures;
-    *x->figures = (struct relay_figures){.called_ms = x->started_ms};
-    x->record = counts ? find_record(&x->key) : NULL;
-    if (!x->record)
-        x->record = &unread_record;
-    return (struct relay_place){x->record, x->figures};
+    x->place.figures = map_counts() ? &counts->figures[x - relays] : &unread_figures;
+    *x->place.figures = (struct relay_figures){.called_ms = x->started_ms};
+    x->place.record = counts ? find_record(&x->key) : NULL;
+    if (!x->place.record)
+        x->place.record = &unread_record;
 }
 
 bool relay_pool_state(uint32_t number, struct server_state *out) {
@@ -82,11 +80,11 @@ bool relay_pool_state(uint32_t number, struct server_state *out) {
     *out = r->state;
     out->why[sizeof out->why - 1] = 0;
     for (unsigned i = 0; i < relays_used; i++) {
-        if (relays[i].control < 0 || relays[i].record != r)
+        if (relays[i].control < 0 || relays[i].place.record != r)
             continue;
         out->instances++;
-        out->calls_now += relays[i].figures->calls;
-        out->memory += relays[i].figures->memory;
+        out->calls_now += relays[i].place.figures->calls;
+        out->memory += relays[i].place.figures->memory;
     }
     return true;
 }
@@ -162,7 +160,7 @@ static void retire_oldest(const uint8_t *group, unsigned limit) {
     for (struct relay_entry *x = relays; x < relays + relays_used; x++)
         if (x->control >= 0 && x->is_usable &&
             (!group || !memcmp(x->key.group, group, sizeof x->key.group)) &&
-            (!oldest || x->figures->called_ms < oldest->figures->called_ms))
+            (!oldest || x->place.figures->called_ms < oldest->place.figures->called_ms))
             oldest = x;
     if (!oldest)
         return;
@@ -218,19 +216,19 @@ static struct relay_entry *find_place(void) {
 }
 
 static int fork_relay(struct relay_entry *x, const int fds[INSTANCE_FDS]) {
-    const struct relay_place place = make_place(x);
     int ends[2];
     struct child_start how = {.name = "mcp-relay", .death_signal = SIGKILL};
     pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
         return -1;
+    make_place(x);
     for (int i = 0; i < INSTANCE_FDS; i++)
         how.keep[i] = fds[i];
     how.keep[INSTANCE_FDS] = ends[1];
     pid = child_fork(&how);
     if (pid == 0)
-        relay_main(ends[1], &x->key, fds, &place);
+        relay_main(ends[1], &x->key, fds, &x->place);
     (void)close(ends[1]);
     if (pid > 0)
         return ends[0];

@@ -1,21 +1,17 @@
 /* Private part of instance.h: the relays (relay.h) that the instance pool has started. */
 #pragma once
 
-#include "runner/instance.h"
+#include "runner/relay.h"
 
 #define RELAYS_MAX 1024
 #define RELAY_RECORDS_MAX 1024 /* servers that are remembered; of more, nothing is known */
-
-struct relay_record;
-struct relay_figures;
 
 struct relay_entry {
     int control;    /* -1: free */
     bool is_usable; /* it takes callers; otherwise it is ending */
     struct instance_key key;
     int64_t started_ms;
-    struct relay_record *record; /* one that nobody reads, if there are too many */
-    struct relay_figures *figures;
+    struct relay_place place; /* one that nobody reads, if there are too many */
 };
 
 /* How to answer who wants to call the server of this key. *fd, with INSTANCE_FOUND: a connection to

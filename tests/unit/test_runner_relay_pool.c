@@ -62,8 +62,8 @@ static int add_relay(uint32_t number) {
     *x = (struct relay_entry){.control = ends[0],
                               .is_usable = true,
                               .key = key_of(number),
-                              .figures = &figures[x - relays]};
-    x->figures->called_ms = number;
+                              .place.figures = &figures[x - relays]};
+    x->place.figures->called_ms = number;
     return ends[1];
 }
 
