@@ -9,14 +9,12 @@
 #define ACCESS_GROUPS_BYTES_MAX 8192 /* the same */
 #define ACCESS_CLAIMS_MAX 32
 
-struct access_rule; /* access_rules.h */
-
 struct access {
     const char *scopes;  /* that a token must have besides REQUIRED_SCOPES; "" for none */
     const char *groups;  /* the user must be in one of them; "" for any user */
     struct json *claims; /* an object: the token must have each, with the value or one of the
                             values here; NULL: none */
-    const struct access_rule **rules; /* of ACCESS_FILE, about this entry; NULL: none */
+    const struct access_rule **rules; /* of access_rules.h, about this entry; NULL: none */
 };
 
 /* Reads it from "run". ERR_INVALID_REQUEST with the reason. */

@@ -13,9 +13,6 @@
 #define ACCESS_RULES_MAX 500
 #define ACCESS_WHO_MAX 64 /* of one rule */
 
-struct access_rule;
-struct access_rules;
-
 /* `kinds`: the words before the colon of WHAT; NULL ends them. Each wrong line is reported to
  * `problems` with its number. NULL if there is any, or the file cannot be read: some rules without
  * the others could allow what is denied. */

@@ -10,12 +10,6 @@
 #define MANIFEST_NAME_MAX 128
 #define QUOTA_MAX 1000000000
 
-struct catalog_sources;
-struct config;
-struct executor;
-struct program_output;
-struct tool;
-
 /* One manifest while it is read. `keep` has what is needed afterwards; `scratch` is wiped before
  * the next manifest. */
 struct manifest {

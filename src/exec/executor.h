@@ -7,7 +7,6 @@
 
 struct input_required;
 struct mcp_call;
-struct waiter;
 
 /* What to execute, and its input. */
 struct invocation {

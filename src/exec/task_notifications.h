@@ -10,7 +10,6 @@
 #include "base/json.h"
 
 struct mcp_call;
-struct site;
 
 /* The filter taskIds of subscriptions/listen: subscribes to the caller's own tasks among these, and
  * puts their ids into `granted`. ERR_RPC_MISSING_CAPABILITY: the client does not support the

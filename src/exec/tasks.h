@@ -25,8 +25,6 @@
 _Static_assert(((size_t)TASK_RECORD_MAX + 64) / 3 * 4 + 4 <= TASK_SEALED_MAX,
                "a record fits when it is sealed");
 
-struct site;
-
 struct task {
     struct site *site;
     struct arena *arena;

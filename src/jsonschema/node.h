@@ -25,9 +25,6 @@ static inline unsigned value_type(const struct json *v) {
 
 enum dialect { DRAFT_7 = 1, DRAFT_2020_12 = 2, EVERY_DRAFT = 3 };
 
-struct pattern;
-struct keyword;
-struct node;
 struct check;
 struct compile;
 struct instance;

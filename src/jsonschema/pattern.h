@@ -4,8 +4,6 @@
 
 #include "base/base.h"
 
-struct pattern;
-
 /* `regex` is what regex_translate gives. NULL, and *why says why PCRE2 refuses it. */
 struct pattern *pattern_compile(struct arena *keep, const char *regex, size_t len,
                                 const char **why);

@@ -8,10 +8,8 @@
 #include "mcp/rpc.h"
 #include "site/exchange.h"
 
-struct buf;
 struct mcp_call;
 struct resource;
-struct program_usage;
 
 /* How a call ended, for the audit log. */
 struct mcp_call_end {
