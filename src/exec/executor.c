@@ -81,6 +81,15 @@ static enum rc begin_call(struct mcp_call *c, int *slot, struct err *e) {
     return OK;
 }
 
+void execution_fail(struct execution *out, enum execution_end end, const char *outcome,
+                    const char *failure) {
+    out->end = end;
+    out->outcome = outcome;
+    out->failure = failure;
+    if (end != EXECUTION_ERROR)
+        out->output = (struct text){0};
+}
+
 void execution_over_quota(struct execution *out, const char *why) {
     *out = (struct execution){
         .end = EXECUTION_ERROR, .outcome = "quota", .failure = why, .error = ERR_RPC_QUOTA};
@@ -120,9 +129,7 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
     if (!c->resumed && limit_rate(c, e))
         return e->code;
     if (mcp_stream_is_abandoned(c)) {
-        *out = (struct execution){.end = EXECUTION_CANCELLED,
-                                  .outcome = "cancelled",
-                                  .failure = "the call was cancelled"};
+        execution_fail(out, EXECUTION_CANCELLED, "cancelled", "the call was cancelled");
         c->answer.outcome = out->outcome;
         return OK;
     }

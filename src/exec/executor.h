@@ -84,6 +84,9 @@ enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct e
                         struct err *e) MUST_USE;
 /* Who waits for what the call has started: its client, until the call is cancelled. */
 struct waiter call_waiter(struct mcp_call *c);
+/* Sets how it has failed. Only one that ended by itself keeps its output. */
+void execution_fail(struct execution *out, enum execution_end end, const char *outcome,
+                    const char *failure);
 /* Fills it for a call that is not executed since a quota is used up: `why` is from quota_take. */
 void execution_over_quota(struct execution *out, const char *why);
 /* Its result, or the output as JSON; NULL: it is none. */

@@ -68,15 +68,6 @@ static void log_stderr(struct mcp_call *c, const struct invocation *i, const str
 
 /* ---- its end ---- */
 
-static void fail(struct execution *out, enum execution_end end, const char *outcome,
-                 const char *failure) {
-    out->end = end;
-    out->outcome = outcome;
-    out->failure = failure;
-    if (end != EXECUTION_ERROR)
-        out->output = (struct text){0};
-}
-
 static const char *subject(const struct invocation *i) {
     return !strcmp(i->kind, "tool") ? "the tool" : "the program";
 }
@@ -86,8 +77,8 @@ static void fail_to_start(struct mcp_call *c, const struct invocation *i, const 
                           const char *why, struct execution *out) {
     log_error("tool_not_started", kv("request", c->x->rq->id), kv(i->kind, i->name),
               kv("what", what), kv("why", why));
-    fail(out, EXECUTION_ABORTED, "not_started",
-         arena_printf(c->arena, "%s could not be started", subject(i)));
+    execution_fail(out, EXECUTION_ABORTED, "not_started",
+                   arena_printf(c->arena, "%s could not be started", subject(i)));
 }
 
 static const char *signal_text(struct arena *a, int signo) {
@@ -112,12 +103,12 @@ static void set_exit(struct mcp_call *c, const struct invocation *i, const struc
 
     out->outcome = "ok";
     if (p->lifetime != RUNS_ONCE && !r->answered)
-        fail(out, EXECUTION_ERROR, "no_answer",
-             arena_printf(c->arena, "%s ended without an answer, with exit status %d", subject(i),
-                          r->code));
+        execution_fail(out, EXECUTION_ERROR, "no_answer",
+                       arena_printf(c->arena, "%s ended without an answer, with exit status %d",
+                                    subject(i), r->code));
     else if (r->code)
-        fail(out, EXECUTION_ERROR, "exit_status",
-             arena_printf(c->arena, "%s ended with exit status %d", subject(i), r->code));
+        execution_fail(out, EXECUTION_ERROR, "exit_status",
+                       arena_printf(c->arena, "%s ended with exit status %d", subject(i), r->code));
 }
 
 /* Fills *out from the end of the process. A failure is a sentence that a model and its user can act
@@ -133,17 +124,17 @@ static void set_outcome(struct mcp_call *c, const struct invocation *i,
         set_exit(c, i, r, out);
         break;
     case PROCESS_SIGNALLED:
-        fail(out, EXECUTION_ABORTED, "signal",
-             arena_printf(a, "%s was ended by %s", who, signal_text(a, r->code)));
+        execution_fail(out, EXECUTION_ABORTED, "signal",
+                       arena_printf(a, "%s was ended by %s", who, signal_text(a, r->code)));
         break;
     case PROCESS_OUT_OF_MEMORY:
-        fail(out, EXECUTION_ABORTED, "out_of_memory",
-             arena_printf(a, "%s was stopped: %s", who, memory_reason(a, p)));
+        execution_fail(out, EXECUTION_ABORTED, "out_of_memory",
+                       arena_printf(a, "%s was stopped: %s", who, memory_reason(a, p)));
         break;
     case PROCESS_TIMED_OUT:
-        fail(out, EXECUTION_ABORTED, "timeout",
-             arena_printf(a, "%s did not finish within %lld ms and was stopped", who,
-                          (long long)r->timeout_ms));
+        execution_fail(out, EXECUTION_ABORTED, "timeout",
+                       arena_printf(a, "%s did not finish within %lld ms and was stopped", who,
+                                    (long long)r->timeout_ms));
         break;
     case PROCESS_OUTPUT_LIMIT:
         if (p->truncate) { /* the output so far, with a notice */
@@ -151,21 +142,23 @@ static void set_outcome(struct mcp_call *c, const struct invocation *i,
             out->outcome = "truncated";
             break;
         }
-        fail(out, EXECUTION_ABORTED, "too_much_output",
-             arena_printf(a, "%s printed more than %zu bytes and was stopped", who, p->output_max));
+        execution_fail(
+            out, EXECUTION_ABORTED, "too_much_output",
+            arena_printf(a, "%s printed more than %zu bytes and was stopped", who, p->output_max));
         break;
     case PROCESS_CANCELLED:
-        fail(out, EXECUTION_CANCELLED, "cancelled", "the call was cancelled");
+        execution_fail(out, EXECUTION_CANCELLED, "cancelled", "the call was cancelled");
         break;
     case PROCESS_NOT_STARTED:
         fail_to_start(c, i, r->step, strerror(r->code), out);
         break;
     case PROCESS_LOST:
-        fail(out, EXECUTION_ABORTED, "lost",
-             arena_printf(a,
-                          "%s was stopped, since the process that looks after it has ended; "
-                          "whether it did its work is not known",
-                          who));
+        execution_fail(
+            out, EXECUTION_ABORTED, "lost",
+            arena_printf(a,
+                         "%s was stopped, since the process that looks after it has ended; "
+                         "whether it did its work is not known",
+                         who));
     }
 }
 

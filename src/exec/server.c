@@ -44,10 +44,10 @@ static struct json *make_meta(struct mcp_call *c, const struct server *s) {
 static void check_result(struct mcp_call *c, const struct server *s, struct execution *out) {
     out->result = tool_read_result(c->arena, out->result);
     if (!out->result) {
-        out->end = EXECUTION_ERROR;
-        out->outcome = "bad_output";
-        out->failure = arena_printf(
-            c->arena, "the server %s has answered with no valid CallToolResult", s->name);
+        execution_fail(out, EXECUTION_ERROR, "bad_output",
+                       arena_printf(c->arena,
+                                    "the server %s has answered with no valid CallToolResult",
+                                    s->name));
     } else if (json_get_bool(out->result, "isError")) {
         out->outcome = "tool_error";
     }
@@ -126,7 +126,7 @@ static struct json *input_request(struct arena *a, const struct server_answer *a
  * another answer. */
 #define STATE "state" /* the server's, in ours */
 static struct json *input_request_of_result(struct arena *a, const struct server_answer *answer) {
-    const struct json *result = answer->is_stateless ? answer->result : NULL;
+    const struct json *result = answer->is_stateless ? answer->execution.result : NULL;
     struct json *request;
 
     if (!json_get_is(result, "resultType", "input_required"))
@@ -216,7 +216,7 @@ static void await_task(struct mcp_call *c, const struct invocation *i,
                        struct server_request *request, struct server_answer *out) {
     const struct server_item *item = i->source->spec;
     const char *id = item->needs_task && !out->question
-                         ? json_get_str(json_get(out->result, "task"), "taskId")
+                         ? json_get_str(json_get(out->execution.result, "task"), "taskId")
                          : NULL;
 
     if (!id)
@@ -226,7 +226,7 @@ static void await_task(struct mcp_call *c, const struct invocation *i,
     request->ticket = NULL;
     request->answer = NULL;
     request_answer(c, i, request, out);
-    if (!out->result && !out->error && !out->question)
+    if (!out->execution.result && !out->error && !out->question)
         cancel_task(c, item->server, id);
 }
 
@@ -267,22 +267,19 @@ static void execute_server(struct mcp_call *c, const struct invocation *i,
     struct server_answer answer;
 
     if (!begin_or_go_on(c, i, input, &request)) {
-        *out = (struct execution){.end = EXECUTION_ERROR,
-                                  .outcome = "error",
-                                  .failure = "inputResponses has no answer to \"" QUESTION "\""};
+        *out = (struct execution){0};
+        execution_fail(out, EXECUTION_ERROR, "error",
+                       "inputResponses has no answer to \"" QUESTION "\"");
         return;
     }
     request_answer(c, i, &request, &answer);
     await_task(c, i, &request, &answer);
-    *out = (struct execution){.end = answer.end,
-                              .outcome = answer.outcome,
-                              .failure = answer.failure,
-                              .error = error_of(answer.error),
-                              .error_data = json_get(answer.error, "data"),
-                              .result = answer.result};
+    *out = answer.execution;
+    out->error = error_of(answer.error);
+    out->error_data = json_get(answer.error, "data");
     out->input_request = answer.question ? input_request(c->arena, &answer)
                                          : input_request_of_result(c->arena, &answer);
-    if (answer.result && is_kind(i, "tool") && !out->input_request)
+    if (out->result && is_kind(i, "tool") && !out->input_request)
         check_result(c, item->server, out);
     if (answer.is_stored)
         server_lists_compare(c, item->server, answer.stamp, answer.is_stored);

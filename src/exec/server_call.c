@@ -17,9 +17,7 @@
 /* ---- its relay ---- */
 
 static void fail(struct server_answer *out, const char *outcome, const char *failure) {
-    out->end = EXECUTION_ABORTED;
-    out->outcome = outcome;
-    out->failure = failure;
+    execution_fail(&out->execution, EXECUTION_ABORTED, outcome, failure);
 }
 
 /* With the variable for the bridge, if the server wants to know who calls. */
@@ -193,7 +191,7 @@ static void take_relay_line(struct exchange_state *x, const struct json *v, cons
         x->out->ticket = json_get_str(x->out->question, "ticket");
         json_del(x->out->question, "ticket");
     } else if (!strcmp(word, RELAY_SUBSCRIBED))
-        x->out->outcome = "ok";
+        x->out->execution.outcome = "ok";
     else if (!strcmp(word, RELAY_GONE))
         fail(x->out, "lost",
              arena_printf(a, "the server %s has been started again, or the answer came too late",
@@ -218,15 +216,15 @@ static void take_response(struct exchange_state *x, const struct json *v) {
         return;
     x->answered = x->is_kept = true;
     if (json_is_object(json_get(v, "result"))) {
-        x->out->result = json_clone(x->c->arena, json_get(v, "result"));
-        x->out->outcome = "ok";
+        x->out->execution.result = json_clone(x->c->arena, json_get(v, "result"));
+        x->out->execution.outcome = "ok";
         return;
     }
     fail(x->out, "server_error",
          arena_printf(x->c->arena, "the server %s has answered with an error%s%s",
                       x->request->server->name, json_get_str(error, "message") ? ": " : "",
                       json_get_str(error, "message") ? json_get_str(error, "message") : ""));
-    x->out->end = EXECUTION_ERROR;
+    x->out->execution.end = EXECUTION_ERROR;
     if (error)
         x->out->error = json_clone(x->c->arena, error);
 }
@@ -329,8 +327,8 @@ static void note_end(struct exchange_state *x, enum exchange_end end) {
              arena_printf(a, "the server %s sent more than %zu bytes", name, RELAY_MESSAGE_MAX));
         break;
     case EXCHANGE_CANCELLED:
-        fail(x->out, "cancelled", "the call was cancelled");
-        x->out->end = EXECUTION_CANCELLED;
+        execution_fail(&x->out->execution, EXECUTION_CANCELLED, "cancelled",
+                       "the call was cancelled");
         break;
     case EXCHANGE_LOST:
         fail(x->out, "lost",
@@ -386,7 +384,7 @@ void server_request(struct mcp_call *c, const struct server_request *given,
 
     if (is_of_call && r.ticket)
         r.ticket = short_ticket(c->arena, r.ticket, &key);
-    *out = (struct server_answer){.end = EXECUTION_OK};
+    *out = (struct server_answer){0};
     if (is_greeting(&r) &&
         (x.connection = relay_connection_find(&key))) /* its first line is read */
         relay_connection_close(x.connection);

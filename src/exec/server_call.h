@@ -29,19 +29,16 @@ struct server_request {
 };
 
 struct server_answer {
-    struct json *result;       /* NULL: there is none, and `failure` says why */
-    struct json *error;        /* the server's own, of JSON-RPC; NULL: it sent none */
-    const char *failure;       /* a clause without capital and full stop */
-    const char *outcome;       /* a word for the log line, such as "ok" or "timeout" */
-    const char *stamp;         /* of its relay; NULL: it did not get so far */
-    bool *is_stored;           /* the stamp was found in the file of lists; NULL: nobody knows */
-    struct json *capabilities; /* of the server; NULL: the relay has said them before */
-    bool is_stateless;         /* it speaks 2026-07-28 */
+    struct execution execution; /* how it ended: without `result`, `failure` says why */
+    struct json *error;         /* the server's own, of JSON-RPC; NULL: it sent none */
+    const char *stamp;          /* of its relay; NULL: it did not get so far */
+    bool *is_stored;            /* the stamp was found in the file of lists; NULL: nobody knows */
+    struct json *capabilities;  /* of the server; NULL: the relay has said them before */
+    bool is_stateless;          /* it speaks 2026-07-28 */
     /* What the server asks the client, an object with "method" and "params", and the ticket of the
      * call, which waits for the answer for a while. NULL: nothing. */
     struct json *question;
     const char *ticket;
-    enum execution_end end;
 };
 
 /* The key of the instance that is asked for the lists. */

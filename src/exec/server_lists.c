@@ -46,11 +46,11 @@ static bool ask_page(struct asking *a, const char *method, const char *cursor,
 
     json_put_str(request.params, "cursor", cursor);
     server_request(a->c, &request, &answer);
-    *result = answer.result;
-    if (!answer.result && json_get_int(answer.error, "code", &code) && code == METHOD_NOT_FOUND)
+    *result = answer.execution.result;
+    if (!*result && json_get_int(answer.error, "code", &code) && code == METHOD_NOT_FOUND)
         *result = json_new_object(a->c->arena);
-    a->why = *result ? NULL : answer.failure;
-    a->bytes += json_text_len(answer.result);
+    a->why = *result ? NULL : answer.execution.failure;
+    a->bytes += json_text_len(answer.execution.result);
     if (a->bytes > SERVER_LISTS_BYTES_MAX)
         a->why = "its list is too long";
     return !a->why;
@@ -95,7 +95,7 @@ static bool ask(struct asking *a) {
     bool ok = true;
 
     server_request(a->c, &greet, &answer);
-    a->why = answer.failure;
+    a->why = answer.execution.failure;
     if (!answer.stamp)
         return false;
     a->stamp = answer.stamp;

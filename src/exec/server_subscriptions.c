@@ -54,9 +54,9 @@ static bool subscribe(struct mcp_call *c, const struct server *s, const char *ur
         return false;
     server_request(c, &request, &answer);
     (void)close(request.file);
-    if (answer.failure)
-        log_info("subscription_failed", kv("server", s->name), kv("why", answer.failure));
-    return !answer.failure;
+    if (answer.execution.failure)
+        log_info("subscription_failed", kv("server", s->name), kv("why", answer.execution.failure));
+    return !answer.execution.failure;
 }
 
 static void write_record(struct mcp_call *c, const struct server *s, const char *uri) {
