@@ -128,10 +128,7 @@ bool access_is_restricted(const struct access *access) {
 }
 
 static bool is_equal(struct arena *a, const struct json *v, const struct json *other) {
-    size_t len, other_len;
-    const char *text = json_text(a, v, &len), *other_text = json_text(a, other, &other_len);
-
-    return len == other_len && !memcmp(text, other_text, len);
+    return text_equal(json_as_text(a, v), json_as_text(a, other));
 }
 
 /* Either may be an array, of which one value is enough. */

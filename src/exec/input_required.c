@@ -12,10 +12,9 @@
 /* A state is valid for this user, client, method, name and arguments only. */
 static struct seal_binding binding(const struct mcp_call *c, const struct input_required *r) {
     uint8_t digest[SHA256_LEN];
-    size_t len;
-    const char *arguments = json_text(c->arena, r->arguments, &len);
+    const struct text arguments = json_as_text(c->arena, r->arguments);
 
-    sha256(arguments, len, digest);
+    sha256(arguments.p, arguments.len, digest);
     return (struct seal_binding){.keys = c->x->site->seal,
                                  .purpose = PURPOSE,
                                  .associated =
@@ -40,8 +39,7 @@ static enum rc seal_state(struct mcp_call *c, const struct input_required *r,
                           const struct json *request, const char **out, struct err *e) {
     struct json *o = json_new_object(c->arena);
     const struct seal_binding bound = binding(c, r);
-    const char *text;
-    size_t len;
+    struct text t;
 
     *out = NULL;
     if (!bound.keys)
@@ -51,10 +49,10 @@ static enum rc seal_state(struct mcp_call *c, const struct input_required *r,
     json_put_int(o, "t", clock_now_s(&c->x->site->clock));
     json_put(o, "s", json_get(request, "requestState"));
     json_put(o, "q", all_expected(c, r, json_get(request, "inputRequests")));
-    text = json_text(c->arena, o, &len);
-    if (len > INPUT_REQUIRED_SEALED_MAX)
+    t = json_as_text(c->arena, o);
+    if (t.len > INPUT_REQUIRED_SEALED_MAX)
         return rpc_internal(e, "the program's requests are too long");
-    *out = seal(c->arena, &bound, text, len);
+    *out = seal(c->arena, &bound, t.p, t.len);
     return OK;
 }
 

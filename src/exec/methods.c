@@ -14,27 +14,20 @@
 
 /* LIST_FORBIDDEN says whether lists include entries that the caller may not use. */
 static enum rc mcp_list(struct mcp_call *c, struct err *e) {
-    static const struct {
-        const char *method;
-        enum catalog_kind kind;
-        size_t which;
-    } lists[] = {{"tools/list", CATALOG_TOOLS, 0},
-                 {"resources/list", CATALOG_RESOURCES, RESOURCES},
-                 {"resources/templates/list", CATALOG_RESOURCES, RESOURCE_TEMPLATES},
-                 {"prompts/list", CATALOG_PROMPTS, 0},
-                 {"skills/list", CATALOG_SKILLS, 0}};
+    const char *method = c->msg.method; /* such as "tools/list" */
+    const bool of_templates = !strcmp(method, "resources/templates/list");
     const struct site *site = c->x->site;
     struct caller caller = mcp_caller(c);
     const struct list_query query = {.protocol = c->msg.protocol,
                                      .cursor = json_get(c->msg.params, "cursor"),
                                      .caller = site->config->list_forbidden ? NULL : &caller};
-    size_t i = 0;
+    enum catalog_kind kind = CATALOG_TOOLS;
 
     server_lists_refresh(c);
-    while (strcmp(lists[i].method, c->msg.method) != 0)
-        i++;
-    if (list_page(&site->mcp->catalog->sets[lists[i].kind]->lists[lists[i].which], &query, c->arena,
-                  &c->answer.result))
+    while (strncmp(catalog_kinds[kind]->plural, method, strcspn(method, "/")) != 0)
+        kind++;
+    if (list_page(&site->mcp->catalog->sets[kind]->lists[of_templates ? RESOURCE_TEMPLATES : 0],
+                  &query, c->arena, &c->answer.result))
         return OK;
     return rpc_invalid_params(e, "unknown cursor");
 }

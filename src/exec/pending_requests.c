@@ -28,7 +28,7 @@ struct pending_requests {
 };
 
 static void send_request(struct pending_requests *q, const char *key, struct json *v) {
-    struct json *message = json_new_object(q->c->arena), *params = json_get(v, "params");
+    struct json *message, *params = json_get(v, "params");
     struct pending_request *r = &q->list[q->count];
 
     *r = (struct pending_request){arena_printf(q->c->arena, "%s.%zu", q->token, q->count++), key,
@@ -37,10 +37,8 @@ static void send_request(struct pending_requests *q, const char *key, struct jso
     /* 2025-11-25 requires an elicitationId for URL mode. */
     if (json_get(params, "url") && !json_get(params, "elicitationId"))
         json_put_str(params, "elicitationId", r->id);
-    json_put_str(message, "jsonrpc", "2.0");
+    message = rpc_notification(q->c->arena, r->method, params);
     json_put_str(message, "id", r->id);
-    json_put_str(message, "method", r->method);
-    json_put_given(message, "params", params);
     mcp_stream_send(q->c, q->c->arena, message);
 }
 
@@ -277,16 +275,17 @@ enum rc pending_requests_resume(struct mcp_call *c, struct input_required *r, st
 }
 
 void input_required_deliver(struct mcp_call *c, struct json *message) {
-    const char *id = json_get_str(message, "id"), *text;
-    size_t token_len = id ? strcspn(id, ".") : 0, len;
+    const char *id = json_get_str(message, "id");
+    size_t token_len = id ? strcspn(id, ".") : 0;
     struct json *delivered;
+    struct text t;
 
     if (!token_len || token_len > MESSAGE_SOCKET_NAME_MAX || !id[token_len])
         return;
     delivered = json_new_object(c->arena);
     json_put_str(delivered, "user", mcp_call_user(c));
     json_put(delivered, "message", message);
-    text = json_text(c->arena, delivered, &len);
-    if (!message_socket_send(arena_strndup(c->arena, id, token_len), text, len))
+    t = json_as_text(c->arena, delivered);
+    if (!message_socket_send(arena_strndup(c->arena, id, token_len), t.p, t.len))
         log_info("answer_too_late", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub));
 }

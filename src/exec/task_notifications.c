@@ -50,12 +50,11 @@ static struct text notification_head(struct arena *a, const struct json *meta) {
 
 /* The task's members, and the end of the event. */
 static struct text notification_tail(const struct task *t) {
-    size_t len;
-    const char *view = json_text(t->arena, task_view(t, true), &len);
+    const struct text view = json_as_text(t->arena, task_view(t, true));
     struct buf b;
 
-    buf_init(&b, t->arena, len + sizeof SSE_END + 1);
-    buf_add(&b, view + 1, len - 1);
+    buf_init(&b, t->arena, view.len + sizeof SSE_END + 1);
+    buf_add(&b, view.p + 1, view.len - 1);
     buf_adds(&b, "}" SSE_END);
     return (struct text){b.p, b.len};
 }
@@ -72,14 +71,13 @@ static bool notify(struct watcher *w, const struct watched *task, const struct t
 /* Has the record changed? A renewed lease changes the version only. */
 static bool has_changed(struct watched *task, const struct task *t) {
     uint8_t digest[SHA256_LEN];
-    size_t len;
-    const char *text;
+    struct text text;
 
     if (task->is_known && t->version == task->version)
         return false;
     task->version = t->version;
-    text = json_text(t->arena, t->record, &len);
-    sha256(text, len, digest);
+    text = json_as_text(t->arena, t->record);
+    sha256(text.p, text.len, digest);
     if (task->is_known && !memcmp(digest, task->digest, sizeof digest))
         return false;
     memcpy(task->digest, digest, sizeof digest);

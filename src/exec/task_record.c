@@ -3,6 +3,7 @@
 
 #include "base/watchdog.h"
 #include "crypto/digest.h"
+#include "runner/relay.h"
 #include "shared/message_socket.h"
 
 #define PURPOSE "task"    /* of the seal, which is also bound to the id */
@@ -41,11 +42,7 @@ void task_set_status(struct task *t, const char *status) {
 }
 
 void task_fail(struct task *t, const char *text) {
-    struct json *error = json_new_object(t->arena);
-
-    json_put_int(error, "code", -32603);
-    json_put_str(error, "message", text);
-    json_put(t->record, "error", error);
+    json_put(t->record, "error", relay_error(t->arena, -32603, text));
     json_del(t->record, "result");
     task_set_status(t, "failed");
 }
@@ -181,15 +178,14 @@ enum rc task_read_for_caller(struct mcp_call *c, const char *id, struct task *ou
 
 static enum rc save_once(struct task *t, struct arena *a, struct err *e) {
     struct task_record r = {t->id, t->version, t->ttl, t->lease, NULL};
-    size_t len;
-    const char *text = json_text(a, t->record, &len);
+    const struct text text = json_as_text(a, t->record);
     enum rc rc;
 
-    if (len > TASK_RECORD_MAX)
+    if (text.len > TASK_RECORD_MAX)
         return err_set(e, ERR_TOO_LARGE, "a task's record has at most %d bytes", TASK_RECORD_MAX);
     r.sealed = seal(
         a, &(struct seal_binding){.keys = t->site->seal, .purpose = PURPOSE, .associated = t->id},
-        text, len);
+        text.p, text.len);
     rc = task_store_write(t->site->mcp->tasks, &r, e);
     if (!rc)
         t->version++;

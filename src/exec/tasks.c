@@ -72,11 +72,9 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
     if (rc)
         return rc;
-    if (mcp_stream_is_abandoned(c)) { /* the client would not learn the task's id */
-        (void)close(t.slot);
-        return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
-    }
-    rc = quota_take(c, tool->entry.source.quota, refused, e);
+    rc = mcp_stream_is_abandoned(c) /* the client would not learn the task's id */
+             ? err_set(e, ERR_RPC_INTERNAL, "The call was cancelled")
+             : quota_take(c, tool->entry.source.quota, refused, e);
     if (rc || *refused) {
         (void)close(t.slot);
         return rc;

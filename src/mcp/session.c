@@ -159,8 +159,7 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
 }
 
 /* Stores under the key PREFIX USER:SESSION, within the prefix's quotas. */
-static enum rc store(struct mcp_call *c, const char *prefix, const char *text, size_t len,
-                     struct err *e) {
+static enum rc store(struct mcp_call *c, const char *prefix, struct text t, struct err *e) {
     const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->client.session->user);
     const struct cache_quota user = {.prefix = of_user,
                                      .max_entries = SESSION_STORED_USER_MAX,
@@ -168,7 +167,7 @@ static enum rc store(struct mcp_call *c, const char *prefix, const char *text, s
                              all = {.prefix = prefix,
                                     .max_entries = SESSION_STORED_HOST_MAX,
                                     .max_bytes = SESSION_STORED_HOST_BYTES_MAX};
-    const struct cache_entry entry = {.value = text, .len = len, .ttl_s = SESSION_MAX_S};
+    const struct cache_entry entry = {.value = t.p, .len = t.len, .ttl_s = SESSION_MAX_S};
 
     if (cache_set(c->x->site->cache, arena_printf(c->arena, "%s%s", prefix, c->client.session->id),
                   &entry, 0, e) ||
@@ -178,14 +177,13 @@ static enum rc store(struct mcp_call *c, const char *prefix, const char *text, s
 }
 
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
-    size_t len;
-    const char *text = json_text(c->arena, c->client.session->stored, &len);
+    const struct text t = json_as_text(c->arena, c->client.session->stored);
 
-    if (len > SESSION_STORED_BYTES_MAX)
+    if (t.len > SESSION_STORED_BYTES_MAX)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "The subscriptions of a session have at most %d bytes",
                        SESSION_STORED_BYTES_MAX);
-    return store(c, SESSION_STORED_PREFIX, text, len, e);
+    return store(c, SESSION_STORED_PREFIX, t, e);
 }
 
 /* Without a session the level is checked but not stored. */
@@ -226,7 +224,7 @@ enum rc mcp_delete(struct exchange *x, struct err *e) {
         return e->code;
     if (!c.client.session)
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
-    if (store(&c, SESSION_ENDED_PREFIX, "", 0, e))
+    if (store(&c, SESSION_ENDED_PREFIX, TEXT_LITERAL(""), e))
         return e->code;
     reply_empty(x->rp, 204);
     return OK;
