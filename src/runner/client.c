@@ -63,7 +63,7 @@ static int connect_with(const void *message, size_t len, const int *fds, unsigne
     return conn;
 }
 
-static int ask(enum run_kind kind) {
+int runner_ask(enum run_kind kind) {
     const struct run_question question = {RUN_VERSION, kind};
 
     return connect_with(&question, sizeof question, NULL, 0);
@@ -88,10 +88,6 @@ int waiter_wait_ms(const struct waiter *w, int64_t until_ms) {
 
 bool waiter_must_stop(const struct waiter *w) {
     return !w->must_stop || w->must_stop(w->must_stop_arg);
-}
-
-int instance_pool_connect(void) {
-    return ask(RUN_INSTANCES);
 }
 
 void run_request_say(int conn, enum run_word word) {
@@ -128,7 +124,7 @@ static int await_state(int conn, int wait_ms, struct run_state *out) {
 }
 
 bool runner_ask_state(int wait_ms, struct run_state *out) {
-    int conn = ask(RUN_STATE), why;
+    int conn = runner_ask(RUN_STATE), why;
 
     if (conn < 0)
         return false;

@@ -39,9 +39,8 @@ struct waiter {
 int waiter_wait_ms(const struct waiter *w, int64_t until_ms);
 bool waiter_must_stop(const struct waiter *w); /* `watch` is readable */
 
-/* Connects to the instance pool (instance.h). -1: errno. */
-int instance_pool_connect(void);
-
+/* Connects with a question, or with RUN_INSTANCES to the instance pool. -1: errno. */
+int runner_ask(enum run_kind kind);
 /* What is in force. Waits for wait_ms at most. false: errno; ECONNRESET: it does not serve this
  * user; EPROTO: it is of another version. */
 bool runner_ask_state(int wait_ms, struct run_state *out);

@@ -64,7 +64,7 @@ static bool receive_found(int fd, struct instance_answer *answer, int *fds, unsi
 }
 
 static struct connection *connect_pool(void) {
-    struct connection *c = &pools.all[pools.next], new = {.fd = instance_pool_connect()};
+    struct connection *c = &pools.all[pools.next], new = {.fd = runner_ask(RUN_INSTANCES)};
     struct instance_answer answer;
 
     if (new.fd < 0)
@@ -126,13 +126,6 @@ bool instance_server_state(uint32_t number, struct server_state *out) {
     return false;
 }
 
-static bool take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
-    struct connection *c = ask(INSTANCE_TAKE, key, NULL, 0);
-    struct instance_answer answer;
-
-    return c && receive_answer(c, &answer, fds, INSTANCE_FDS) && answer.found == INSTANCE_FOUND;
-}
-
 bool instance_queue_take(int queue, struct instance_request *out, int fds[INSTANCE_FDS]) {
     struct packet p = {out, sizeof *out, fds, INSTANCE_FDS, 0};
 
@@ -170,11 +163,14 @@ static bool take_from_queue(const struct instance_key *key, int fds[INSTANCE_FDS
 }
 
 bool instance_take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
+    struct instance_answer answer;
     struct run_answer ended;
+    struct connection *c;
 
     if (take_from_queue(key, fds))
         return true;
-    while (take(key, fds)) {
+    while ((c = ask(INSTANCE_TAKE, key, NULL, 0)) &&
+           receive_answer(c, &answer, fds, INSTANCE_FDS) && answer.found == INSTANCE_FOUND) {
         if (!run_answer_take(fds[INSTANCE_RUN], &ended))
             return true;
         descriptors_close(fds, INSTANCE_FDS);

@@ -281,8 +281,7 @@ static void accept_client(void) {
 /* ---- the process ---- */
 
 static bool open_pool(const struct instance_sockets *s) {
-    struct epoll_event of_queue = {.events = EPOLLIN | EPOLLONESHOT,
-                                   .data.ptr = pool.from_runner.queue};
+    struct epoll_event nothing = {0};
     struct rlimit limit;
     sigset_t set;
 
@@ -294,12 +293,13 @@ static bool open_pool(const struct instance_sockets *s) {
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     pool.from_runner = *s;
-    pool.queue_until_ms = INT64_MAX;
     pool.epoll = epoll_create1(EPOLL_CLOEXEC);
     pool.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* blocked: runner.c */
-    return pool.epoll >= 0 && pool.signals >= 0 &&
-           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, s->queue[QUEUE_OUT], &of_queue) &&
-           add_event(s->connections, (uintptr_t)&pool.from_runner.connections) &&
+    if (pool.epoll < 0 || pool.signals < 0 ||
+        epoll_ctl(pool.epoll, EPOLL_CTL_ADD, s->queue[QUEUE_OUT], &nothing))
+        return false;
+    watch_queue();
+    return add_event(s->connections, (uintptr_t)&pool.from_runner.connections) &&
            add_event(pool.signals, (uintptr_t)&pool.signals);
 }
 

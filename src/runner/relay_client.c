@@ -76,7 +76,6 @@ struct exchange {
     int64_t renew_ms; /* when the next line is due; INT64_MAX: none is */
     bool is_renewed;  /* such a line was sent: so was the whole request */
     bool is_refused;  /* nobody reads it any more; there may be something to read */
-    bool is_reset;    /* the other end was closed before it had read all that was sent: unix(7) */
     struct buf in;
 };
 
@@ -118,8 +117,8 @@ static bool receive(struct exchange *x, enum exchange_end *end) {
     const size_t fresh = x->in.len;
 
     if (n <= 0) {
-        x->is_reset = n < 0;
-        *end = !x->connection->has_spoken || (!x->is_renewed && (x->left.len || x->is_reset))
+        /* It was reset: the other end was closed before it had read all that was sent, unix(7). */
+        *end = !x->connection->has_spoken || (!x->is_renewed && (x->left.len || n < 0))
                    ? EXCHANGE_UNREAD
                    : EXCHANGE_LOST;
         return n < 0 && (errno == EAGAIN || errno == EINTR);

@@ -36,12 +36,6 @@ static struct relay_counts {
     struct relay_figures figures[RELAYS_MAX];
 } * counts;
 
-static bool map_counts(void) {
-    if (!counts)
-        counts = memory_shared(sizeof *counts);
-    return counts;
-}
-
 static struct relay_record *find_record(const struct instance_key *key) {
     struct relay_record *r = counts->records, *end = r + RELAY_RECORDS_MAX;
 
@@ -64,7 +58,9 @@ static void make_place(struct relay_entry *x) {
     static struct relay_figures unread_figures;
     static struct relay_record unread_record;
 
-    x->place.figures = map_counts() ? &counts->figures[x - relays] : &unread_figures;
+    if (!counts)
+        counts = memory_shared(sizeof *counts);
+    x->place.figures = counts ? &counts->figures[x - relays] : &unread_figures;
     *x->place.figures = (struct relay_figures){.called_ms = x->started_ms};
     x->place.record = counts ? find_record(&x->key) : NULL;
     if (!x->place.record)
@@ -223,8 +219,7 @@ static int fork_relay(struct relay_entry *x, const int fds[INSTANCE_FDS]) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
         return -1;
     make_place(x);
-    for (int i = 0; i < INSTANCE_FDS; i++)
-        how.keep[i] = fds[i];
+    memcpy(how.keep, fds, INSTANCE_FDS * sizeof *fds);
     how.keep[INSTANCE_FDS] = ends[1];
     pid = child_fork(&how);
     if (pid == 0)

@@ -2,20 +2,17 @@
  * _meta what initialize says otherwise, and one that stays open asks for changes. */
 #include "runner/relay.h"
 
-#define VERSION RELAY_VERSION_STATELESS
-#define META RELAY_META
-
 void relay_add_meta(struct relay *r, struct json *message) {
     struct json *capabilities = json_get(message, "capabilities"), *meta;
 
     if (!r->is_stateless)
         return;
     meta = json_ensure_object(r->arena, json_ensure_object(r->arena, message, "params"), "_meta");
-    json_put_str(meta, META "protocolVersion", VERSION);
-    json_put(meta, META "clientInfo", relay_parse(r, RELAY_CLIENT_INFO));
-    json_put(meta, META "clientCapabilities",
+    json_put_str(meta, RELAY_META "protocolVersion", RELAY_VERSION_STATELESS);
+    json_put(meta, RELAY_META "clientInfo", relay_parse(r, RELAY_CLIENT_INFO));
+    json_put(meta, RELAY_META "clientCapabilities",
              capabilities ? capabilities : relay_parse(r, RELAY_CAPABILITIES));
-    json_put_str(meta, META "logLevel", json_get_str(message, "levelName"));
+    json_put_str(meta, RELAY_META "logLevel", json_get_str(message, "levelName"));
 }
 
 /* ---- its beginning ---- */
@@ -70,12 +67,13 @@ void relay_take_discover(struct relay *r, const struct json *message) {
     const struct json *result = json_get(message, "result");
 
     r->discovering = NULL;
-    if (!json_has_str(json_get(result, "supportedVersions"), VERSION)) {
-        relay_refused(r, "it does not speak revision " VERSION " of MCP: its answer to "
+    if (!json_has_str(json_get(result, "supportedVersions"), RELAY_VERSION_STATELESS)) {
+        relay_refused(r, "it does not speak revision " RELAY_VERSION_STATELESS
+                         " of MCP: its answer to "
                          "server/discover has it not in supportedVersions");
         return;
     }
-    relay_begin(r, result, VERSION);
+    relay_begin(r, result, RELAY_VERSION_STATELESS);
     relay_listen(r);
 }
 

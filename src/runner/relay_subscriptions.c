@@ -32,18 +32,20 @@ static bool has_room(const struct relay *r, const char *user) {
     return r->subscription_count < RELAY_SUBSCRIPTIONS_MAX && own < RELAY_SUBSCRIPTIONS_USER_MAX;
 }
 
-static bool add(struct relay *r, const char *uri, const char *user, int file) {
+/* NULL: there is no room. */
+static struct relay_subscription *add(struct relay *r, const char *uri, const char *user,
+                                      int file) {
     struct relay_subscription *s = &r->subscriptions[r->subscription_count];
 
     if (!has_room(r, user))
-        return false;
+        return NULL;
     *s = (struct relay_subscription){.uri = xstrdup(uri), .file = file};
     (void)snprintf(s->user, sizeof s->user, "%s", user);
     r->subscription_count++;
     if (r->is_stateless)
         relay_listen(r);
     tell_server(r, "resources/subscribe", uri);
-    return true;
+    return s;
 }
 
 void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct json *message) {
@@ -61,15 +63,13 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
     }
     (void)json_get_int(message, "seconds", &seconds);
     if (file < 0 || !uri || !user || strlen(user) >= RELAY_USER_MAX || seconds <= 0 ||
-        seconds > RELAY_SUBSCRIPTION_S_MAX || (!s && !add(r, uri, user, file))) {
+        seconds > RELAY_SUBSCRIPTION_S_MAX || (!s && !(s = add(r, uri, user, file)))) {
         descriptor_close(file);
         relay_say(r, caller, RELAY_BUSY, NULL);
         return;
     }
-    if (s)
+    if (s->file != file)
         (void)close(file);
-    else
-        s = find(r, uri);
     seconds = clock_monotonic_ms() + seconds * 1000;
     s->until_ms = seconds > s->until_ms ? seconds : s->until_ms;
     relay_say(r, caller, RELAY_SUBSCRIBED, NULL);

@@ -265,9 +265,7 @@ static void wait_for_event(struct pool *p) {
         start_instance_pool(p);
     while (read(p->signals, &s, sizeof s) == sizeof s)
         p->stopping = p->stopping || s.ssi_signo != SIGCHLD;
-    if (read(p->runner.wake, &n, sizeof n) < 0) {
-        /* EAGAIN: nobody has asked. */
-    }
+    (void)!read(p->runner.wake, &n, sizeof n); /* EAGAIN: nobody has asked */
 }
 
 static void run(struct pool *p) {

@@ -431,10 +431,9 @@ _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
                 stopping = 1; /* a counter of so many is full, or the runner has closed it */
             serve(conn);
             supervisor.slot->state = SUPERVISOR_IDLE;
-        } else if (errno == EAGAIN &&
-                   count_others(SUPERVISOR_IDLE)) { /* SUPERVISOR_IDLE_S are over */
-            break;
-        } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        } else if (errno == EAGAIN
+                       ? count_others(SUPERVISOR_IDLE) > 0 /* SUPERVISOR_IDLE_S are over */
+                       : errno != EINTR && errno != ECONNABORTED) {
             break;
         }
     }
