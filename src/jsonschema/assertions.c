@@ -66,17 +66,7 @@ static uint64_t mix(uint64_t h, uint64_t v) {
 }
 
 static uint64_t bytes_hash(struct check *c, uint64_t h, const char *s, size_t len) {
-    if (!check_steps(c, len / BYTES_PER_STEP))
-        return 0;
-    for (; len >= 8; s += 8, len -= 8) {
-        uint64_t eight;
-
-        memcpy(&eight, s, sizeof eight);
-        h = mix(h, eight);
-    }
-    for (; len; len--)
-        h = mix(h, (unsigned char)*s++);
-    return h;
+    return check_steps(c, len / BYTES_PER_STEP) ? fnv_add(h, s, len) : 0;
 }
 
 static uint64_t value_hash(struct check *c, const struct json *v) {
