@@ -70,7 +70,7 @@ bool list_page(struct list *l, const struct list_query *q, struct arena *a,
                struct text *out) MUST_USE;
 /* The text of a result with this one entry of the list, as the member `member`. */
 struct text list_one(const struct list *l, const struct entry *entry, const char *member,
-                     const struct list_query *q, struct arena *a);
+                     enum mcp_protocol protocol, struct arena *a);
 
 /* ---- the entries of one kind: how they are read from a directory, listed and found ---- */
 

@@ -203,10 +203,10 @@ bool list_page(struct list *l, const struct list_query *q, struct arena *a, stru
 }
 
 struct text list_one(const struct list *l, const struct entry *entry, const char *member,
-                     const struct list_query *q, struct arena *a) {
+                     enum mcp_protocol protocol, struct arena *a) {
     const struct text parts[] = {
-        text_of(arena_printf(a, "{%s\"%s\":", result_begin(q->protocol), member)),
-        entry->definition[protocol_index(q->protocol)], text_of(result_end(l, q->protocol, a))};
+        text_of(arena_printf(a, "{%s\"%s\":", result_begin(protocol), member)),
+        entry->definition[protocol_index(protocol)], text_of(result_end(l, protocol, a))};
 
     return text_join(a, parts, sizeof parts / sizeof *parts);
 }

@@ -69,14 +69,10 @@ static enum rc read_paths(const struct program_members *p, const char *member, c
     if (json_has(p->object, member) && (!json_is_array(list) || n > PROGRAM_PATHS_MAX))
         return program_errorf(p, ".%s must be an array of at most %d absolute paths", member,
                               PROGRAM_PATHS_MAX);
-    *out = arena_alloc(p->m->keep, (n + 1) * sizeof **out);
-    for (size_t i = 0; i < n; i++) {
-        const char *path = json_str(json_at(list, i));
-
-        if (check_path(p, member, path))
+    for (size_t i = 0; i < n; i++)
+        if (check_path(p, member, json_str(json_at(list, i))))
             return p->m->e->code;
-        (*out)[i] = arena_strdup(p->m->keep, path);
-    }
+    *out = list ? manifest_strings(p->m, list, n) : arena_alloc(p->m->keep, sizeof **out);
     return OK;
 }
 

@@ -165,7 +165,6 @@ static enum rc read_claims(const struct program_members *p, struct program *out)
     if (!json_is_array(claims) || n > PROGRAM_CLAIMS_MAX)
         return program_errorf(p, ".claims must be an array of at most %d names of claims",
                               PROGRAM_CLAIMS_MAX);
-    out->claims = arena_alloc(p->m->keep, (n + 1) * sizeof *out->claims);
     for (size_t i = 0; i < n; i++) {
         const char *name = json_str(json_at(claims, i));
 
@@ -175,8 +174,8 @@ static enum rc read_claims(const struct program_members *p, struct program *out)
                 ".claims: number %zu must be the name of a claim, a string of 1 to %d "
                 "bytes",
                 i + 1, PROGRAM_CLAIM_NAME_MAX);
-        out->claims[i] = arena_strdup(p->m->keep, name);
     }
+    out->claims = manifest_strings(p->m, claims, n);
     return OK;
 }
 

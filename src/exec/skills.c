@@ -16,7 +16,6 @@ const struct entry *mcp_skills_get_entry(struct mcp_call *c) {
 
 enum rc mcp_skills_get(struct mcp_call *c, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri");
-    const struct list_query query = {.protocol = c->msg.protocol};
     const struct entry *entry = mcp_skills_get_entry(c);
 
     if (!uri)
@@ -25,7 +24,7 @@ enum rc mcp_skills_get(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS, "No skill is served at %s",
                        text_quotable(c->arena, uri));
     c->answer.result = list_one(&c->x->site->mcp->catalog->sets[CATALOG_SKILLS]->lists[0], entry,
-                                "skill", &query, c->arena);
+                                "skill", c->msg.protocol, c->arena);
     return OK;
 }
 
