@@ -21,9 +21,6 @@ struct catalog *catalog_new(const struct config *config, const struct catalog_so
 }
 
 void catalog_free(struct catalog *c) {
-    for (int kind = 0; c && kind < CATALOG_KINDS; kind++)
-        if (c->sets[kind])
-            catalog_set_rules(c->sets[kind], NULL);
     for (int kind = 0; c && kind < CATALOG_SETS; kind++)
         catalog_set_free(c->sets[kind]);
     if (c)
@@ -39,8 +36,6 @@ const char *catalog_directory(const struct config *config, enum catalog_kind kin
 }
 
 unsigned catalog_load(struct catalog *c, enum catalog_kind kind, FILE *problems) {
-    if (c->sets[kind])
-        catalog_set_rules(c->sets[kind], NULL);
     catalog_set_free(c->sets[kind]);
     c->sets[kind] = catalog_set_new(c, kind);
     return catalog_set_read_changed(c->sets[kind], c, INT64_MAX, problems);

@@ -53,9 +53,8 @@ struct list {
 void list_add(struct list *l, struct entry *entry);             /* which is not in the list */
 void list_remove(struct list *l, const struct entry *entry);    /* which is */
 struct entry *list_find(const struct list *l, const char *key); /* NULL: there is none */
-void list_count_restricted(struct list *l); /* again, after a change of who may use entries */
-bool list_make_first_pages(struct list *l); /* false: they were there */
-void list_clear(struct list *l);            /* frees what it has allocated */
+bool list_make_first_pages(struct list *l);                     /* false: they were there */
+void list_clear(struct list *l);                                /* frees what it has allocated */
 
 /* Which page, for whom. */
 struct list_query {

@@ -49,12 +49,6 @@ void list_remove(struct list *l, const struct entry *entry) {
     drop_first_pages(l);
 }
 
-void list_count_restricted(struct list *l) {
-    l->restricted = 0;
-    for (size_t i = 0; i < l->count; i++)
-        l->restricted += access_is_restricted(&l->entries[i]->access);
-}
-
 void list_clear(struct list *l) {
     drop_first_pages(l);
     free(l->entries);

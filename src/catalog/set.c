@@ -396,6 +396,7 @@ unsigned catalog_set_read_changed(struct catalog_set *set, const struct catalog 
 void catalog_set_free(struct catalog_set *set) {
     if (!set)
         return;
+    catalog_set_rules(set, NULL);
     for (size_t i = 0; i < set->file_count; i++)
         free_file(set->files[i]);
     for (size_t i = 0; i < CATALOG_LISTS_MAX; i++)

@@ -42,11 +42,14 @@ void catalog_set_rules(struct catalog_set *set, struct access_rules *rules) {
     for (size_t i = 0; i < CATALOG_LISTS_MAX; i++) {
         struct list *l = &set->lists[i];
 
+        l->restricted = 0;
         for (size_t n = 0; n < l->count; n++) {
-            free(l->entries[n]->access.rules);
-            l->entries[n]->access.rules = catalog_set_rules_about(set, NULL, l->entries[n]->key);
+            struct access *access = &l->entries[n]->access;
+
+            free(access->rules);
+            access->rules = catalog_set_rules_about(set, NULL, l->entries[n]->key);
+            l->restricted += access_is_restricted(access);
         }
-        list_count_restricted(l);
     }
 }
 
