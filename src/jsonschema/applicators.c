@@ -89,12 +89,10 @@ bool check_dependencies(struct check *c, const struct keyword *k, const struct i
 
 /* ---- applied to members and items ---- */
 
-static int compare_name(const void *name, const void *member) {
-    return strcmp(name, ((const struct named_node *)member)->name);
-}
-
 static const struct named_node *find_member(const struct keyword *k, const char *name) {
-    return k->count ? bsearch(name, k->members, k->count, sizeof *k->members, compare_name) : NULL;
+    const struct named_node key = {.name = name};
+
+    return k->count ? bsearch(&key, k->members, k->count, sizeof key, named_node_compare) : NULL;
 }
 
 bool check_pattern_properties(struct check *c, const struct keyword *k, const struct instance *at) {

@@ -75,7 +75,7 @@ static bool are_unique_strings(const struct json *v) {
     return json_is_array(v);
 }
 
-static int by_name(const void *a, const void *b) {
+int named_node_compare(const void *a, const void *b) {
     return strcmp(((const struct named_node *)a)->name, ((const struct named_node *)b)->name);
 }
 
@@ -103,7 +103,7 @@ static enum rc parse_members(struct compile *c, struct keyword *k) {
         else
             rc = must_be(c, k, what);
     }
-    qsort(k->members, k->count, sizeof *k->members, by_name);
+    qsort(k->members, k->count, sizeof *k->members, named_node_compare);
     return rc;
 }
 

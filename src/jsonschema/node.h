@@ -65,6 +65,7 @@ struct named_node { /* of properties and the like, sorted by name */
     struct node *node;           /* NULL: `required` stands in its place */
     const struct json *required; /* names, of dependentRequired and dependencies */
 };
+int named_node_compare(const void *a, const void *b); /* by name; keywords.c */
 
 struct keyword {
     const struct keyword_kind *kind;
