@@ -1,7 +1,5 @@
 #include "app/request_filters.h"
 
-#include <strings.h>
-
 #include "base/url.h"
 #include "config/config.h"
 #include "mcp/bearer_auth.h"

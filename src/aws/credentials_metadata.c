@@ -4,7 +4,6 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <strings.h>
 
 #include "base/text.h"
 #include "base/url.h"

@@ -1,7 +1,6 @@
 #include "aws/dynamodb.h"
 
 #include <sys/param.h>
-#include <time.h>
 
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"

@@ -1,8 +1,6 @@
 /* "Create a signed AWS API request" in the IAM User Guide. */
 #include "aws/sigv4.h"
 
-#include <time.h>
-
 #include "base/encode.h"
 #include "base/text.h"
 #include "base/url.h"

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <sys/param.h>
-#include <time.h>
 
 #include "base/utf8.h"
 

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <strings.h>
 
 #include "base/encode.h"
 #include "base/text.h"

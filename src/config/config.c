@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <strings.h>
 
 #include "base/text.h"
 #include "config/loading.h"

@@ -12,7 +12,6 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <jwt.h>
-#include <strings.h>
 
 #include "base/encode.h"
 #include "crypto/digest.h"

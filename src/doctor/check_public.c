@@ -1,6 +1,5 @@
 /* Private part of doctor.h: the public addresses as a client meets them: over the network, through
  * the web server. What must come is made here by the same code that serves it. */
-#include <time.h>
 
 #include "base/url.h"
 #include "crypto/certificate.h"

@@ -1,7 +1,5 @@
 #include "doctor/servers.h"
 
-#include <time.h>
-
 #include "base/text.h"
 #include "runner/client.h"
 #include "runner/instance.h"

@@ -2,7 +2,6 @@
 
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <time.h>
 
 /* By enum rc; the modules above know all codes. */
 static const char *reasons[ERR_COUNT];

@@ -1,8 +1,5 @@
 #include "net/http_reply.h"
 
-#include <strings.h>
-#include <time.h>
-
 #define SECONDS_MAX ((int64_t)1 << 31) /* RFC 9111 §1.2.2: more is this */
 
 const char *http_reply_header(const struct http_reply *reply, const char *name) {

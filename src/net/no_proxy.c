@@ -1,7 +1,5 @@
 #include "net/no_proxy.h"
 
-#include <strings.h>
-
 #include "base/text.h"
 
 /* Is an entry the host, or the end of it after a dot? */

@@ -1,6 +1,5 @@
 #include "oauth/client_fetch.h"
 
-#include <strings.h>
 #include <sys/param.h>
 
 #include "base/json.h"

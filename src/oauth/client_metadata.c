@@ -1,7 +1,5 @@
 #include "oauth/client_metadata.h"
 
-#include <strings.h>
-
 #include "crypto/jose.h"
 
 /* Is what stands before the next slash . or .., a dot also as %2e (RFC 3986 §2.3, §3.3)? */

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <strings.h>
 
 #include "oauth/client_fetch.h"
 

@@ -1,6 +1,5 @@
 /* Private part of clients.h: clients that call without a user, and have a secret at the identity
  * provider. */
-#include <strings.h>
 
 #include "base/encode.h"
 #include "base/url.h"

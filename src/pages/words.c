@@ -1,7 +1,5 @@
 #include "pages/words.h"
 
-#include <strings.h>
-
 #include "base/builtin_file.h"
 #include "base/text.h"
 #include "web/request.h"

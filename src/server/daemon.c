@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOCK_NAME "lock"

@@ -3,7 +3,6 @@
 #include "server/master.h"
 
 #include <sys/param.h>
-#include <time.h>
 
 #include "app/app.h"
 #include "base/problems.h"

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <sys/queue.h>
-#include <sys/types.h>
 
 #include "app/site_set.h"
 #include "server/folder_watch.h"

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <signal.h>
-#include <sys/types.h>
 
 #include "app/site_set.h"
 #include "server/scoreboard.h"

@@ -1,7 +1,6 @@
 #include "web/reply.h"
 
 #include <inttypes.h>
-#include <strings.h>
 
 #include "web/request.h"
 

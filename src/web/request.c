@@ -1,7 +1,5 @@
 #include "web/request.h"
 
-#include <strings.h>
-
 #include "base/url.h"
 #include "base/utf8.h"
 
