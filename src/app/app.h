@@ -10,27 +10,28 @@ struct app;
 struct catalog;
 struct site_set; /* app/site_set.h */
 
-/* Opens the store, the key file and the HTTP clients, if there is one site; of several, each when
- * it is first called. Call in a worker, after the fork. Sites and catalog are borrowed; the catalog
- * is that of the one site; NULL: each site loads its own. */
-enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct app **out,
-                struct err *e) MUST_USE;
-void app_free(struct app *app);
-
 /* Memory that all workers share: to be made before they are forked, and given to each app. NULL:
  * there is no memory. */
 struct token_memory; /* idp/token_cache.h */
 struct token_memory *app_shared_new(void);
 void app_shared_free(struct token_memory *shared); /* NULL is accepted */
-void app_share(struct app *app, struct token_memory *shared);
 
-/* Calls fn(arg, true) when a call begins that may take long, and fn(arg, false) when it ends. */
-typedef void call_fn(void *arg, bool begins);
-void app_on_call(struct app *app, call_fn *fn, void *arg);
-
-/* From now on `numbers` has those (site_of_request) of the sites that are open, 0 for none: memory
- * that other processes read. */
-void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]);
+/* What its process gives an app. All is borrowed, and may be NULL. */
+struct app_options {
+    struct catalog *catalog;     /* of the one site; NULL: each site loads its own */
+    struct token_memory *shared; /* NULL: none */
+    /* Called with true when a call begins that may take long, and with false when it ends. */
+    void (*on_call)(void *arg, bool begins);
+    void *on_call_arg;
+    /* OPEN_SITES_MAX of them: those (site_of_request) of the sites that are open, 0 for none.
+     * Memory that other processes read. */
+    _Atomic uint32_t *numbers;
+};
+/* Opens the store, the key file and the HTTP clients, if there is one site; of several, each when
+ * it is first called. Call in a worker, after the fork. The sites are borrowed. */
+enum rc app_new(const struct site_set *sites, const struct app_options *options, struct app **out,
+                struct err *e) MUST_USE;
+void app_free(struct app *app);
 
 /* Which of several sites a request is for, before its body is read. ERR_NOT_FOUND, ERR_MISDIRECTED:
  * none is at its address. */

@@ -11,9 +11,11 @@
 
 /* Puts a number in the place of another one; 0: that of no site. */
 static void replace_number(const struct app *app, uint32_t before, uint32_t now) {
-    for (unsigned i = 0; app->numbers && i < OPEN_SITES_MAX; i++)
-        if (app->numbers[i] == before) {
-            app->numbers[i] = now;
+    _Atomic uint32_t *numbers = app->options.numbers;
+
+    for (unsigned i = 0; numbers && i < OPEN_SITES_MAX; i++)
+        if (numbers[i] == before) {
+            numbers[i] = now;
             return;
         }
 }
@@ -24,16 +26,6 @@ static void close_site(struct app *app, struct open_site *s) {
     free(s->site);
     *s = (struct open_site){0};
     app->count--;
-}
-
-void app_on_call(struct app *app, call_fn *fn, void *arg) {
-    app->on_call = fn;
-    app->on_call_arg = arg;
-    for (size_t i = 0; i < app->set->config->count; i++)
-        if (app->all[i].site) {
-            app->all[i].site->mcp.on_call = fn;
-            app->all[i].site->mcp.on_call_arg = arg;
-        }
 }
 
 static void close_least_recently_used(struct app *app) {
@@ -86,16 +78,16 @@ static enum rc open_site(struct app *app, size_t i, struct err *e) {
     while (app->count == OPEN_SITES_MAX || (app->count && !has_descriptors()))
         close_least_recently_used(app);
     site = xcalloc(1, sizeof *site);
-    loaded_site_init(site, &app->set->config->all[i], app->catalog);
+    loaded_site_init(site, &app->set->config->all[i], app->options.catalog);
     if (loaded_site_open(site, e)) {
         loaded_site_close(site);
         free(site);
         return e->code;
     }
-    if (app->tokens)
-        idp_share(&site->idp, app->tokens);
-    site->mcp.on_call = app->on_call;
-    site->mcp.on_call_arg = app->on_call_arg;
+    if (app->options.shared)
+        idp_share(&site->idp, app->options.shared);
+    site->mcp.on_call = app->options.on_call;
+    site->mcp.on_call_arg = app->options.on_call_arg;
     app->all[i].site = site;
     app->count++;
     replace_number(app, 0, app->set->config->all[i].number);
@@ -122,13 +114,13 @@ enum rc open_sites_get(struct app *app, size_t i, struct loaded_site **out, stru
     return OK;
 }
 
-enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct app **out,
+enum rc app_new(const struct site_set *sites, const struct app_options *options, struct app **out,
                 struct err *e) {
     struct app *app = xcalloc(1, sizeof *app);
     struct loaded_site *only;
 
     *app = (struct app){
-        .set = sites, .all = xcalloc(sites->config->count, sizeof *app->all), .catalog = catalog};
+        .set = sites, .all = xcalloc(sites->config->count, sizeof *app->all), .options = *options};
     *out = NULL;
     if (!sites->entries && open_sites_get(app, 0, &only, e)) {
         app_free(app);
@@ -147,23 +139,12 @@ void app_free(struct app *app) {
     free(app);
 }
 
-void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
-    app->numbers = numbers;
-}
-
 struct token_memory *app_shared_new(void) {
     return token_memory_new();
 }
 
 void app_shared_free(struct token_memory *tokens) {
     token_memory_free(tokens);
-}
-
-void app_share(struct app *app, struct token_memory *tokens) {
-    app->tokens = tokens;
-    for (size_t i = 0; i < app->set->config->count; i++)
-        if (app->all[i].site)
-            idp_share(&app->all[i].site->idp, tokens);
 }
 
 void app_update(struct app *app, const char *path, int64_t at_ms) {

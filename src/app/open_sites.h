@@ -15,12 +15,8 @@ struct app {
         struct loaded_site *site; /* NULL: it is not open */
         int64_t used_ms;          /* monotonic: its last request; not open: its last try, 0: none */
     } * all;                      /* by the place in the set */
-    struct catalog *catalog;      /* of the one site; NULL: each has its own */
-    struct token_memory *tokens;  /* that all workers share; NULL: none */
     size_t count;                 /* that are open */
-    _Atomic uint32_t *numbers;    /* app_note_open: of these; NULL: nobody asks */
-    call_fn *on_call;
-    void *on_call_arg;
+    struct app_options options;
 };
 
 /* Opens the i-th site if it is not open. One that cannot be opened is tried again after a second;

@@ -17,22 +17,25 @@
 /* What a path is made of: these, in this order, then the fixed part or before it. */
 enum base { BASE_ROOT, BASE_ISSUER, BASE_MCP, BASE_BEFORE_ISSUER, BASE_BEFORE_MCP };
 
+#define MCP_ENDPOINTS                                                                              \
+    ENDPOINT(POST, MCP, "", mcp_post, RPC, MCP, MCP)                                               \
+    ENDPOINT(GET, MCP, "", server_page_or_stream, RPC, MCP, MCP)                                   \
+    ENDPOINT(DELETE, MCP, "", mcp_delete, RPC, MCP, MCP)                                           \
+    ENDPOINT(GET, ISSUER, "/jwks", mcp_key_set, OAUTH, ANY, MCP)
+
 static const struct {
-    const char *method;
     enum base base;
-    const char *path;
-    handler_fn *handler;
-    enum error_style style;
-    enum cors cors;
-    unsigned group;
+    struct route route; /* without its hosts; of its path the fixed part */
 } table[] = {
-#define ENDPOINT(method, base, path, handler, style, cors, group)                                  \
-    {#method, BASE_##base, path, handler, STYLE_##style, CORS_##cors, GROUP_##group},
-    OAUTH_ENDPOINTS{"POST", BASE_MCP, "", mcp_post, STYLE_RPC, CORS_MCP, GROUP_MCP},
-    {"GET", BASE_MCP, "", server_page_or_stream, STYLE_RPC, CORS_MCP, GROUP_MCP},
-    {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, CORS_MCP, GROUP_MCP},
-    {"GET", BASE_ISSUER, "/jwks", mcp_key_set, STYLE_OAUTH, CORS_ANY, GROUP_MCP},
-};
+#define ENDPOINT(name, of, fixed, fn, form, origins, bit)                                          \
+    {BASE_##of,                                                                                    \
+     {.method = #name,                                                                             \
+      .path = fixed,                                                                               \
+      .handler = fn,                                                                               \
+      .style = STYLE_##form,                                                                       \
+      .cors = CORS_##origins,                                                                      \
+      .group = GROUP_##bit}},
+    OAUTH_ENDPOINTS MCP_ENDPOINTS};
 
 static const char *full_path(struct arena *a, const struct config *c, enum base base,
                              const char *path) {
@@ -51,34 +54,25 @@ static const char *full_path(struct arena *a, const struct config *c, enum base 
     return path;
 }
 
-static unsigned hosts_of(enum base base) {
-    switch (base) {
-    case BASE_ISSUER:
-    case BASE_BEFORE_ISSUER:
-        return ROUTE_AT_ISSUER;
-    case BASE_MCP:
-    case BASE_BEFORE_MCP:
-        return ROUTE_AT_RESOURCE;
-    case BASE_ROOT:
-        break;
-    }
-    return ROUTE_AT_BOTH;
-}
-
 void routes_init(struct routes *r, struct arena *a, const struct config *config) {
+    static const unsigned hosts[] = {[BASE_ROOT] = ROUTE_AT_BOTH,
+                                     [BASE_ISSUER] = ROUTE_AT_ISSUER,
+                                     [BASE_MCP] = ROUTE_AT_RESOURCE,
+                                     [BASE_BEFORE_ISSUER] = ROUTE_AT_ISSUER,
+                                     [BASE_BEFORE_MCP] = ROUTE_AT_RESOURCE};
+
     _Static_assert(sizeof table / sizeof *table <= ROUTES_MAX, "ROUTES_MAX");
     r->count = 0;
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].group & config->endpoints)
-            r->all[r->count++] =
-                (struct route){table[i].method,
-                               full_path(a, config, table[i].base, table[i].path),
-                               table[i].handler,
-                               table[i].style,
-                               table[i].cors,
-                               table[i].group,
-                               table[i].base == BASE_MCP || table[i].base == BASE_BEFORE_MCP,
-                               hosts_of(table[i].base)};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct route *route = &r->all[r->count];
+
+        if (!(table[i].route.group & config->endpoints))
+            continue;
+        *route = table[i].route;
+        route->path = full_path(a, config, table[i].base, route->path);
+        route->hosts = hosts[table[i].base];
+        r->count++;
+    }
 }
 
 static size_t length_without_slash(const char *path) {
@@ -92,7 +86,8 @@ static bool is_at(const struct route *r, const char *path) {
     size_t len = length_without_slash(path);
 
     return !strcmp(r->path, path) ||
-           (r->loose && len == length_without_slash(r->path) && !memcmp(r->path, path, len));
+           (r->hosts == ROUTE_AT_RESOURCE && len == length_without_slash(r->path) &&
+            !memcmp(r->path, path, len));
 }
 
 struct route_match routes_find(const struct routes *r, const struct request *rq) {

@@ -25,7 +25,6 @@ struct route {
     enum error_style style;
     enum cors cors;
     unsigned group; /* enum endpoint_group */
-    bool loose;     /* with a slash at its end it is the same */
     unsigned hosts; /* that it is at: enum route_host bits */
 };
 

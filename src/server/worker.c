@@ -169,13 +169,14 @@ static enum rc admit(void *worker, const struct request *rq, struct err *e) {
     return err_set(e, ERR_OVERLOADED, "its site has %u of %u workers", load.site, max);
 }
 
-/* The worker that had the slot before may have been killed. */
-static void note_open_sites(const struct worker *w) {
-    _Atomic uint32_t *numbers = w->args->board->open_sites[w->args->slot];
+/* The numbers of the sites that this worker has open: none yet, but the worker that had the slot
+ * before may have been killed. */
+static _Atomic uint32_t *open_sites_of(const struct worker_args *args) {
+    _Atomic uint32_t *numbers = args->board->open_sites[args->slot];
 
     for (unsigned i = 0; i < OPEN_SITES_MAX; i++)
         numbers[i] = 0;
-    app_note_open(w->app, numbers);
+    return numbers;
 }
 
 static bool watch_input(const struct worker *w, int fd) {
@@ -185,6 +186,12 @@ static bool watch_input(const struct worker *w, int fd) {
 }
 
 static void start(struct worker *w, const struct worker_args *args) {
+    const struct app_options options = {.catalog = args->catalog,
+                                        .shared = args->shared,
+                                        .on_call = note_call,
+                                        .on_call_arg = w,
+                                        .numbers =
+                                            args->sites->entries ? open_sites_of(args) : NULL};
     struct err e = {.code = OK};
     uint64_t max = args->config->worker_max_requests;
     int on = 1;
@@ -195,12 +202,8 @@ static void start(struct worker *w, const struct worker_args *args) {
     memory_begin();
     set_signals(w);
     w->manifests_seen = args->manifests_seen;
-    if (app_new(args->sites, args->catalog, &w->app, &e))
+    if (app_new(args->sites, &options, &w->app, &e))
         start_failed("application", e.text, e.detail);
-    app_share(w->app, args->shared);
-    app_on_call(w->app, note_call, w);
-    if (args->sites->entries)
-        note_open_sites(w);
     w->fcgi = fcgi_new();
     fcgi_on_unsent(w->fcgi, pass_unsent, w);
     if (args->sites->entries)

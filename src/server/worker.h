@@ -25,7 +25,7 @@ struct worker_args {
     int resume;         /* from it: parked calls that go on */
     int wake_master;    /* eventfd: written when ready, and when no idle worker is left */
     struct scoreboard *board;
-    struct token_memory *shared; /* app_share */
+    struct token_memory *shared; /* of struct app_options */
     unsigned slot;
     pid_t master;
     int drain_ms;

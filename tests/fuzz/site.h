@@ -159,9 +159,8 @@ static inline struct app *site_app(void) {
                    0600);
     site_add_signer(a);
     fuzz_write(fuzz_path(a, "secret.key"), SECRET_KEY, strlen(SECRET_KEY), 0600);
-    MUST(!app_new(site_load_config(a), NULL, &app, &e));
     shared = app_shared_new();
-    app_share(app, shared);
+    MUST(!app_new(site_load_config(a), &(struct app_options){.shared = shared}, &app, &e));
     site_of(app)->clock.fixed_s = NOW_S;
     site_add_tokens(site_of(app));
     arena_free(a);

@@ -26,7 +26,7 @@
 
 struct app {
     char *big;
-    call_fn *on_call;
+    void (*on_call)(void *arg, bool begins);
     void *on_call_arg;
 };
 
@@ -62,14 +62,6 @@ void app_shared_free(struct token_memory *shared) {
     (void)shared;
 }
 
-void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
-    (void)app, (void)numbers;
-}
-
-void app_share(struct app *app, struct token_memory *shared) {
-    (void)app, (void)shared;
-}
-
 struct site_set *site_set_load(const char *path, const struct site_set *previous, FILE *problems) {
     struct site_set *s = xcalloc(1, sizeof *s);
 
@@ -102,11 +94,9 @@ enum rc app_admit(const struct app *app, const struct request *rq, struct site_o
     return OK;
 }
 
-enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct app **out,
+enum rc app_new(const struct site_set *sites, const struct app_options *options, struct app **out,
                 struct err *e) {
     const struct config *config = sites->config->host;
-
-    (void)catalog;
 
     if (told_to(config, "bad-start"))
         return err_set(e, ERR_MISCONFIGURED, "told to fail");
@@ -115,6 +105,8 @@ enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct ap
     while (told_to(config, "hang-start"))
         pause();
     *out = xcalloc(1, sizeof **out);
+    (*out)->on_call = options->on_call;
+    (*out)->on_call_arg = options->on_call_arg;
     (*out)->big = xmalloc(BIG);
     memset((*out)->big, 'b', BIG);
     return OK;
@@ -123,11 +115,6 @@ enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct ap
 void app_watch(const struct site_set *sites, int fd) {
     (void)sites;
     (void)fd;
-}
-
-void app_on_call(struct app *app, call_fn *fn, void *arg) {
-    app->on_call = fn;
-    app->on_call_arg = arg;
 }
 
 void app_free(struct app *app) {
