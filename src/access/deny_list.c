@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#include "base/file.h"
 #include "base/line_file.h"
 #include "base/text.h"
 
@@ -94,16 +93,10 @@ struct deny_list *deny_load(const char *path, int64_t now_s, FILE *problems, uns
         .d = d,
         .now_s = now_s};
     const char *why;
-    int fd = file_open(path, &why);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 
     d->arena = arena_new(2 * (size_t)DENY_FILE_BYTES_MAX);
-    if (f) {
-        line_file_read(&l.file, f, read_line, &l);
-        (void)fclose(f);
-    } else if (errno != ENOENT) {
+    if (!line_file_read(&l.file, read_line, &l, &why) && errno != ENOENT)
         line_file_bad(&l.file, "%s", why);
-    }
     if (d->clients.count)
         qsort(d->clients.all, d->clients.count, sizeof *d->clients.all, text_compare);
     if (d->subjects.count)

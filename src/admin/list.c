@@ -5,6 +5,7 @@
 #include "admin/site.h"
 #include "app/site_set.h"
 #include "base/json.h"
+#include "base/problems.h"
 #include "base/text.h"
 
 #define LIST_ARENA_MAX (64UL << 20) /* SITES_MAX sites, each with some addresses and a fault */
@@ -20,8 +21,8 @@ struct listing {
     const struct site_job *job;
     struct arena *arena;
     const struct site_set *set; /* NULL: mcp-authd.conf is wrong, or no site is left */
-    char *problems;
-    struct json *rows; /* NULL: a table */
+    struct json *problems;      /* an array of lines */
+    struct json *rows;          /* NULL: a table */
     bool any_wrong;
 };
 
@@ -65,12 +66,11 @@ static void put_row(struct listing *l, const struct row *r) {
 static const char *problem_of(struct listing *l, const char *file) {
     const size_t len = strlen(file);
 
-    for (const char *line = l->problems; *line;) {
-        const size_t n = strcspn(line, "\n");
+    for (size_t i = 0; i < json_len(l->problems); i++) {
+        const char *line = json_str(json_at(l->problems, i));
 
-        if (n > len + 1 && !strncmp(line, file, len) && line[len] == ':')
-            return arena_strndup(l->arena, line + len + 1, n - len - 1);
-        line += n + (line[n] == '\n');
+        if (!strncmp(line, file, len) && line[len] == ':')
+            return line + len + 1;
     }
     return NULL;
 }
@@ -109,15 +109,15 @@ static bool put_files(struct listing *l) {
 
 int site_list(const struct site_job *j) {
     struct listing l = {.job = j, .arena = arena_new(LIST_ARENA_MAX)};
+    struct problems problems;
     struct site_set *set;
-    size_t len;
-    FILE *f = open_memstream(&l.problems, &len);
     bool good;
 
-    if (!f)
-        out_of_memory("stream", 0);
-    l.set = set = site_set_load(j->config_path, NULL, f);
-    (void)fclose(f);
+    problems_begin(&problems);
+    l.set = set = site_set_load(j->config_path, NULL, problems.f);
+    l.problems = json_new_array(l.arena);
+    for (const char *line; (line = problems_next(&problems));)
+        json_add_str(l.problems, line);
     if (j->as_json)
         l.rows = json_new_array(l.arena);
     else
@@ -130,10 +130,9 @@ int site_list(const struct site_job *j) {
     good = put_files(&l);
     if (j->as_json)
         (void)printf("%s\n", json_text(l.arena, l.rows, NULL));
-    if (!set)
-        (void)fputs(l.problems, stderr);
+    for (size_t i = 0; !set && i < json_len(l.problems); i++)
+        (void)fprintf(stderr, "%s\n", json_str(json_at(l.problems, i)));
     site_set_free(set);
-    free(l.problems);
     arena_free(l.arena);
     return !good ? 2 : l.any_wrong || !set;
 }

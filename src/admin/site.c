@@ -10,13 +10,15 @@ enum { OPTION_JSON = 256, OPTION_VALUE };
 
 /* Options of `add`: OPTION_VALUE and the place in here. Anything else is given as KEY=VALUE. */
 static const struct site_option {
-    const char *option, *key, *what;
-} value_options[] = {
-    {"uri", "MCP_SERVER_URI", "URL"},       {"issuer", "AUTH_PROXY_URI", "URL"},
-    {"region", "COGNITO_REGION", "REGION"}, {"pool", "COGNITO_USER_POOL_ID", "ID"},
-    {"client", "COGNITO_CLIENT_ID", "ID"},  {"domain", "COGNITO_DOMAIN", "DOMAIN"},
-    {"user", "RUN_USER", "NAME"},           {"tools", "TOOLS_DIR", "DIR"},
-};
+    const char *option, *key;
+} value_options[] = {{"uri", "MCP_SERVER_URI"},
+                     {"issuer", "AUTH_PROXY_URI"},
+                     {"region", "COGNITO_REGION"},
+                     {"pool", "COGNITO_USER_POOL_ID"},
+                     {"client", "COGNITO_CLIENT_ID"},
+                     {"domain", "COGNITO_DOMAIN"},
+                     {"user", "RUN_USER"},
+                     {"tools", "TOOLS_DIR"}};
 #define VALUE_OPTIONS (sizeof value_options / sizeof *value_options)
 
 struct site_arguments {

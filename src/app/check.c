@@ -196,21 +196,20 @@ static void print_refusal(const struct err *e, FILE *out) {
 bool app_try_client(const struct config *config, const char *client_id, FILE *out) {
     const struct http_options guarded = document_http_options(config);
     struct arena *a = arena_new(TRY_ARENA_MAX);
-    struct oauth_site oauth = {.clients = NULL};
+    struct oauth_site oauth = {0};
     struct site site = {.config = config, .oauth = &oauth};
-    struct client_set *pinned;
     struct client client;
     struct err e = {.code = OK};
     unsigned bad;
 
-    oauth.clients = pinned = client_set_load(config, out, &bad);
+    oauth.clients = client_set_load(config, out, &bad);
     if (!http_client_new(&guarded, &oauth.guarded, &e) &&
         !client_find(&site, a, client_id, &client, &e))
         print_client(a, &client, out);
     else
         print_refusal(&e, out);
     http_client_free(oauth.guarded);
-    client_set_free(pinned);
+    client_set_free(oauth.clients);
     arena_free(a);
     return e.code == OK;
 }

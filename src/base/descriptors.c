@@ -1,10 +1,14 @@
 #include "base/descriptors.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 void descriptor_close(int fd) {
     const int error = errno;
@@ -22,6 +26,18 @@ void descriptor_clear(int *fd) {
 void descriptors_close(const int *fds, size_t count) {
     for (size_t i = 0; i < count; i++)
         (void)close(fds[i]);
+}
+
+bool descriptor_wait(int fd, short events, int64_t until_ms) {
+    struct pollfd p = {.fd = fd, .events = events};
+    int left, n = 0;
+
+    while (n <= 0 && (left = clock_wait_ms(until_ms, INT_MAX)) > 0) {
+        n = poll(&p, 1, left);
+        if (n < 0 && errno != EINTR)
+            return false;
+    }
+    return n > 0;
 }
 
 void descriptors_add(struct msghdr *m, void *control, const int *fds, size_t count) {

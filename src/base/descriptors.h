@@ -2,7 +2,9 @@
  * whether a process answers at such a socket. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct msghdr;
 
@@ -11,6 +13,10 @@ void descriptor_close(int fd);
 /* The same; it is -1 afterwards. */
 void descriptor_clear(int *fd);
 void descriptors_close(const int *fds, size_t count);
+
+/* Waits for one of these events, which are poll(2)'s. False: there is none until that monotonic
+ * time, or poll fails. A signal does not end it. */
+bool descriptor_wait(int fd, short events, int64_t until_ms);
 
 /* Adds `count` descriptors, at least one, to a message that is to be sent. They stay the caller's.
  * `control`: zeroed, aligned as a struct cmsghdr, of CMSG_SPACE(count * sizeof(int)) bytes at

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#include "base/text.h"
+#include "base/file.h"
 #include "base/utf8.h"
 
 #define PROBLEM_BYTES_MAX 512 /* of a message about a line */
@@ -20,12 +20,16 @@ void line_file_bad(struct line_file *f, const char *fmt, ...) {
     f->bad++;
 }
 
-void line_file_read(struct line_file *f, FILE *in, void (*read_line)(void *arg, char *line),
-                    void *arg) {
+bool line_file_read(struct line_file *f, void (*read_line)(void *arg, char *line), void *arg,
+                    const char **why) {
+    const int fd = file_open(f->path, why);
+    FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
     size_t bytes = 0, room = 0;
     char *line = NULL;
     ssize_t len;
 
+    if (!in)
+        return false;
     while ((len = getline(&line, &room, in)) >= 0) {
         f->line++;
         bytes += (size_t)len;
@@ -41,4 +45,6 @@ void line_file_read(struct line_file *f, FILE *in, void (*read_line)(void *arg, 
     if (ferror(in))
         line_file_bad(f, "%s", strerror(errno));
     free(line);
+    (void)fclose(in);
+    return true;
 }

@@ -16,6 +16,7 @@ struct line_file {
 void line_file_bad(struct line_file *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Calls read_line for each line, which it may change, without the byte order mark of the first one.
- * Stops at one that is too long. A NUL byte and an error of in are messages. */
-void line_file_read(struct line_file *f, FILE *in, void (*read_line)(void *arg, char *line),
-                    void *arg);
+ * Stops at one that is too long. A NUL byte and an error of reading are messages. False: it cannot
+ * be opened, and *why and errno say why (file_open). */
+bool line_file_read(struct line_file *f, void (*read_line)(void *arg, char *line), void *arg,
+                    const char **why) MUST_USE;

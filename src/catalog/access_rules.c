@@ -157,13 +157,8 @@ struct access_rules *access_rules_load(const char *path, const char *const *kind
         .r = r,
         .kinds = kinds};
     const char *why;
-    int fd = file_open(path, &why);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 
-    if (f) {
-        line_file_read(&l.file, f, read_line, &l);
-        (void)fclose(f);
-    } else {
+    if (!line_file_read(&l.file, read_line, &l, &why)) {
         (void)fprintf(problems, "ACCESS_FILE %s: %s\n", path, why);
         l.file.bad++;
     }

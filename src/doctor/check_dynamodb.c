@@ -27,17 +27,6 @@ static void begin_check(struct doctor *d, const struct table *t, const char *nam
     d->check = arena_printf(d->arena, "%s%s", t->prefix, name);
 }
 
-static struct json *put_object(struct arena *a, struct json *in, const char *key) {
-    struct json *o = json_new_object(a);
-
-    json_put(in, key, o);
-    return o;
-}
-
-static void put_key(struct arena *a, const struct table *t, struct json *in, const char *where) {
-    json_put_str(put_object(a, put_object(a, in, where), t->key), "S", NO_SUCH_KEY);
-}
-
 /* Failures that all calls share. Said once; false: nothing else can be asked. */
 static bool report_common_failure(struct doctor *d, struct dynamodb *db,
                                   const struct dynamodb_result *r) {
@@ -185,7 +174,10 @@ static void check_permission(struct doctor *d, const struct table *t, struct dyn
                      arena_printf(d->arena, "attribute_exists(%s) AND attribute_not_exists(%s)",
                                   t->key, t->key));
     }
-    put_key(d->arena, t, input, strcmp(operation, "PutItem") ? "Key" : "Item");
+    json_put(
+        input, strcmp(operation, "PutItem") ? "Key" : "Item",
+        json_new_member(d->arena, t->key,
+                        json_new_member(d->arena, "S", json_new_string(d->arena, NO_SUCH_KEY))));
     rc = dynamodb_call(db, d->arena,
                        &(struct dynamodb_request){.operation = operation, .input = input}, &r,
                        ERR_IGNORED);

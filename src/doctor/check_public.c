@@ -1,6 +1,7 @@
 /* Private part of doctor.h: the public addresses as a client meets them: over the network, through
  * the web server. What must come is made here by the same code that serves it. */
 
+#include "base/text.h"
 #include "base/url.h"
 #include "crypto/certificate.h"
 #include "doctor/doctor.h"
@@ -47,11 +48,8 @@ static const struct {
 
 static void report_certificate(struct doctor *d, const char *host, const struct certificate *c) {
     int64_t days = (c->expires_s - clock_now_s(&d->clock)) / DAY_S;
-    char until[32] = "?";
-    struct tm tm;
+    const char *until = text_rfc3339(d->arena, c->expires_s);
 
-    if (gmtime_r(&(time_t){c->expires_s}, &tm))
-        (void)strftime(until, sizeof until, "%F", &tm);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         if (c->faults & faults[i].fault)
             doctor_fail(d, faults[i].advice, "that of %s %s%.200s", host, faults[i].text,
@@ -60,9 +58,9 @@ static void report_certificate(struct doctor *d, const char *host, const struct 
         return;
     if (days < DAYS_LEFT_MIN)
         doctor_warn(d, "renew it, and find out why nothing has done so",
-                    "that of %s ends in %lld days (%s)", host, (long long)days, until);
+                    "that of %s ends in %lld days (%.10s)", host, (long long)days, until);
     else
-        doctor_ok(d, "that of %s is good until %s", host, until);
+        doctor_ok(d, "that of %s is good until %.10s", host, until);
 }
 
 /* An IPv6 address without its brackets. */

@@ -96,11 +96,11 @@ static bool read_field(struct event_stream *s, struct text name, struct text val
 }
 
 static bool read_line(struct event_stream *s, struct text line) {
-    const char *colon;
-    struct text name = line, value = {"", 0};
     const size_t mark = s->after_start ? 0 : utf8_bom_length(line.p, line.len);
+    struct text name, value = {"", 0};
+    const char *colon;
 
-    line = (struct text){line.p + mark, line.len - mark};
+    name = line = (struct text){line.p + mark, line.len - mark};
     s->after_start = true;
     if (!line.len) {
         dispatch(s);
@@ -113,8 +113,6 @@ static bool read_line(struct event_stream *s, struct text line) {
         name = (struct text){line.p, (size_t)(colon - line.p)};
         value.p = colon + 1 < end && colon[1] == ' ' ? colon + 2 : colon + 1;
         value.len = (size_t)(end - value.p);
-    } else {
-        name = line;
     }
     return read_field(s, name, value);
 }

@@ -13,23 +13,22 @@
 #define CONSENT_HASH_LEN 16 /* of a SHA-256: nobody can choose what it should meet */
 #define SCOPES_SORTED_MAX 64
 #define SCOPES_SHOWN_MAX 64
+/* What the names of cookies end in: of the browser's own, of that with its consents. */
+#define BROWSER ""
+#define CONSENTS "-consent"
 
 /* __Host- (RFC 6265bis §4.1.3.2) keeps sibling hosts from planting one; it needs https, and Path=/.
  * So sites that share a host name are kept apart by the name, not by the path, which is no such
  * protection (§8.5 there). */
-static const char *name_of(const struct site *site, struct arena *a, const char *what) {
-    const struct config *c = site->config;
+static const char *cookie_name(struct exchange *x, const char *what) {
+    const struct config *c = x->site->config;
 
-    return arena_printf(a, "%smcp-authd%s%s%s", c->auth_is_https ? "__Host-" : "", what,
+    return arena_printf(x->rq->arena, "%smcp-authd%s%s%s", c->auth_is_https ? "__Host-" : "", what,
                         *c->site ? "." : "", c->site);
 }
 
-static const char *cookie_name(struct exchange *x) {
-    return name_of(x->site, x->rq->arena, "");
-}
-
 const char *browser_cookie(struct exchange *x) {
-    const char *cookie = request_cookie(x->rq, cookie_name(x));
+    const char *cookie = request_cookie(x->rq, cookie_name(x, BROWSER));
     size_t len;
 
     if (!cookie || strlen(cookie) != COOKIE_LEN ||
@@ -62,7 +61,7 @@ const char *browser_id_or_new(struct exchange *x) {
     if (browser) /* kept, so that other tabs' logins stay valid */
         return browser;
     cookie = random_text(x->rq->arena, COOKIE_BYTES);
-    set_cookie(x, cookie_name(x), cookie, 0);
+    set_cookie(x, cookie_name(x, BROWSER), cookie, 0);
     return sha256_base64url(x->rq->arena, cookie, SHA256_LEN);
 }
 
@@ -83,10 +82,6 @@ struct entry {
     uint8_t hash[CONSENT_HASH_LEN];
     int64_t expires_s; /* 0: free */
 };
-
-static const char *consent_cookie_name(struct exchange *x) {
-    return name_of(x->site, x->rq->arena, "-consent");
-}
 
 /* May consent be remembered? Only where the answer goes to a host by https: on a loopback address
  * or a private-use scheme any program may listen, so the user is asked each time. */
@@ -138,7 +133,7 @@ static int64_t remember_s(const struct site *site) {
 
 /* What the browser sent; all entries are free if it sent no cookie of this server. */
 static void read_entries(struct exchange *x, const char *browser, struct entry out[CONSENTS_MAX]) {
-    const char *cookie = request_cookie(x->rq, consent_cookie_name(x));
+    const char *cookie = request_cookie(x->rq, cookie_name(x, CONSENTS));
     const struct seal_binding binding = consent_binding(x->site, browser);
     int64_t now_s = clock_now_s(&x->site->clock);
     struct plaintext plain;
@@ -158,11 +153,11 @@ static void write_entries(struct exchange *x, const char *browser,
                           const struct entry entries[CONSENTS_MAX]) {
     const struct seal_binding binding = consent_binding(x->site, browser);
 
-    set_cookie(x, consent_cookie_name(x),
+    set_cookie(x, cookie_name(x, CONSENTS),
                seal(x->rq->arena, &binding, entries, CONSENTS_MAX * sizeof *entries),
                remember_s(x->site));
     if (browser_id(x))
-        set_cookie(x, cookie_name(x), browser_cookie(x), remember_s(x->site));
+        set_cookie(x, cookie_name(x, BROWSER), browser_cookie(x), remember_s(x->site));
 }
 
 bool consent_cookie_has(struct exchange *x, const char *browser, const struct login *login) {

@@ -130,19 +130,11 @@ struct scrape {
     int64_t until; /* monotonic milliseconds */
 };
 
-/* false: the time is over, or nothing more will come. */
-static bool wait_for(const struct scrape *x, short events) {
-    const int left = clock_wait_ms(x->until, EXCHANGE_MS);
-    struct pollfd p = {.fd = x->fd, .events = events};
-
-    return left && poll(&p, 1, left) == 1;
-}
-
 /* The first line, without its end; false if there is none of a sane length. */
 static bool read_line(const struct scrape *x, char line[REQUEST_LINE_MAX]) {
     size_t len = 0;
 
-    while (len < REQUEST_LINE_MAX - 1 && wait_for(x, POLLIN)) {
+    while (len < REQUEST_LINE_MAX - 1 && descriptor_wait(x->fd, POLLIN, x->until)) {
         ssize_t n = recv(x->fd, line + len, REQUEST_LINE_MAX - 1 - len, MSG_DONTWAIT);
 
         if (n <= 0)
@@ -158,7 +150,7 @@ static bool read_line(const struct scrape *x, char line[REQUEST_LINE_MAX]) {
 }
 
 static void send_all(const struct scrape *x, const char *data, size_t len) {
-    while (len > 0 && wait_for(x, POLLOUT)) {
+    while (len > 0 && descriptor_wait(x->fd, POLLOUT, x->until)) {
         ssize_t n = send(x->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (n < 0)
@@ -175,7 +167,7 @@ static void finish(const struct scrape *x) {
     ssize_t n;
 
     shutdown(x->fd, SHUT_WR);
-    while (len < DRAIN_MAX && wait_for(x, POLLIN) &&
+    while (len < DRAIN_MAX && descriptor_wait(x->fd, POLLIN, x->until) &&
            (n = recv(x->fd, rest, sizeof rest, MSG_DONTWAIT)) > 0)
         len += (size_t)n;
 }

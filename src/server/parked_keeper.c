@@ -136,10 +136,8 @@ static void end(struct parked_keeper *k) {
 
 static bool tell(struct parked_keeper *k, const struct keep_message *m, const int *fds,
                  unsigned count) {
-    struct pollfd room = {.fd = k->fd, .events = POLLOUT};
-
     if (packet_send(k->fd, m, sizeof *m, fds, count) ||
-        (errno == EAGAIN && poll(&room, 1, TAKE_MS) > 0 &&
+        (errno == EAGAIN && descriptor_wait(k->fd, POLLOUT, clock_monotonic_ms() + TAKE_MS) &&
          packet_send(k->fd, m, sizeof *m, fds, count)))
         return true;
     end(k);

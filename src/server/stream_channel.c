@@ -20,13 +20,12 @@ static bool send_in_time(int channel, const struct msghdr *m, int wait_ms) {
     const int64_t until = clock_monotonic_ms() + wait_ms;
 
     while (sendmsg(channel, m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        struct pollfd room = {.fd = channel, .events = POLLOUT};
-        int64_t left = until - clock_monotonic_ms();
-
-        if ((errno != EAGAIN && errno != EINTR) || left <= 0)
+        if (errno != EAGAIN && errno != EINTR)
             return false;
-        if (poll(&room, 1, (int)left) == 0)
+        if (!descriptor_wait(channel, POLLOUT, until)) {
             errno = EAGAIN;
+            return false;
+        }
     }
     return true;
 }

@@ -62,10 +62,7 @@ bool message_socket_exists(const char *name) {
 /* After a read or write that failed: waits until the next one may not; false at that monotonic
  * time, and for any other error. */
 static bool can_go_on(int fd, short events, int64_t until_ms) {
-    struct pollfd p = {.fd = fd, .events = events};
-
-    return (errno == EAGAIN || errno == EINTR) &&
-           (poll(&p, 1, clock_wait_ms(until_ms, INT_MAX)) > 0 || clock_wait_ms(until_ms, INT_MAX));
+    return (errno == EAGAIN || errno == EINTR) && descriptor_wait(fd, events, until_ms);
 }
 
 /* Reads until the sender closes the connection. False: incomplete after MESSAGE_MS, or too long. */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fastcgi.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/param.h>
 #include <sys/socket.h>
@@ -15,19 +14,6 @@ void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms) {
     c->fd = fd;
     c->silence_ms = silence_ms;
     c->deadline_ms = clock_monotonic_ms() + total_ms;
-}
-
-/* Waits until the socket can be read or written. False: time is up. */
-static bool wait_for(const struct fcgi_conn *c, short events, int64_t until_ms) {
-    struct pollfd p = {.fd = c->fd, .events = events};
-    int left, n = 0;
-
-    while (n <= 0 && (left = clock_wait_ms(until_ms, INT_MAX)) > 0) {
-        n = poll(&p, 1, left);
-        if (n < 0 && errno != EINTR)
-            return false;
-    }
-    return n > 0;
 }
 
 static ssize_t receive(struct fcgi_conn *c) {
@@ -61,7 +47,7 @@ static enum rc fill(struct fcgi_conn *c, struct err *e) {
             continue;
         if (errno != EAGAIN)
             return err_set(e, ERR_MISSING, "the connection broke: %s", strerror(errno));
-        if (!wait_for(c, POLLIN, until) && clock_monotonic_ms() < c->deadline_ms)
+        if (!descriptor_wait(c->fd, POLLIN, until) && clock_monotonic_ms() < c->deadline_ms)
             return err_set(e, ERR_MISSING, "the web server stopped sending");
     }
 }
@@ -228,7 +214,7 @@ static enum rc send_until(struct fcgi_conn *c, const void *p, size_t len, int64_
             *sent += (size_t)n;
             silent = clock_monotonic_ms() + c->silence_ms;
         } else if (n < 0 && errno == EAGAIN) {
-            if (!wait_for(c, POLLOUT, MIN(until, silent)))
+            if (!descriptor_wait(c->fd, POLLOUT, MIN(until, silent)))
                 return clock_monotonic_ms() < until ? ERR_MISSING : OK;
         } else if (n >= 0 || errno != EINTR) {
             return ERR_MISSING;
@@ -294,7 +280,7 @@ static int discard(struct fcgi_conn *c) {
 void fcgi_conn_close(struct fcgi_conn *c, bool drain) {
     c->deadline_ms = clock_monotonic_ms() + DRAIN_MS;
     if (c->fd >= 0 && drain && shutdown(c->fd, SHUT_WR) == 0) {
-        while (discard(c) && wait_for(c, POLLIN, c->deadline_ms))
+        while (discard(c) && descriptor_wait(c->fd, POLLIN, c->deadline_ms))
             ;
     } else if (c->fd >= 0 && !c->complete) {
         discard(c);
