@@ -8,7 +8,7 @@
 #include "base/problems.h"
 #include "base/text.h"
 
-#define LIST_ARENA_MAX (64UL << 20) /* SITES_MAX sites, each with some addresses and a fault */
+#define LIST_ARENA_MAX (256UL << 20) /* SITES_MAX sites, each with addresses and its faults */
 
 /* One row; a text that is not known is NULL. */
 struct row {

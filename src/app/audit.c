@@ -30,7 +30,7 @@ enum rc audit_open(const char *path, struct audit *out, struct err *e) {
     if (!*path || !output_open(path, OUTPUT_AUDIT, &out->out, &why))
         return OK;
     if (errno != ENXIO && errno != ENOSPC && errno != EDQUOT)
-        return err_set(e, ERR_MISCONFIGURED, "AUDIT_LOG: %s", why.text);
+        return misconfigured(e, "AUDIT_LOG: %s", why.text);
     lost(out, why.text);
     return OK;
 }

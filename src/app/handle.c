@@ -53,8 +53,7 @@ static enum rc own_address(const struct config *c, const struct request *rq,
     if (*out && *out != c)
         return OK;
     *out = c;
-    return err_set(e, ERR_MISCONFIGURED,
-                   "the service does not know its own address: set MCP_SERVER_URI");
+    return misconfigured(e, "the service does not know its own address: set MCP_SERVER_URI");
 }
 
 static enum rc call_handler(const struct route *route, struct exchange *x, struct err *e) {

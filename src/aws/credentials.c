@@ -37,9 +37,8 @@ static enum rc choose(const struct aws_env *env, const struct aws_source **out, 
     }
     arena_free(a);
     if (!rc && !found)
-        rc = err_set(e, ERR_MISCONFIGURED,
-                     "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-                     "AWS_SECRET_ACCESS_KEY, or allow the EC2 instance metadata service");
+        rc = misconfigured(e, "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+                              "AWS_SECRET_ACCESS_KEY, or allow the EC2 instance metadata service");
     return rc;
 }
 

@@ -43,15 +43,16 @@ static enum rc find_url(struct arena *a, const struct aws_env *env, const char *
     if (!*out)
         return OK;
     if (relative && *relative != '/')
-        return err_set(e, ERR_MISCONFIGURED, "%s must be a path that begins with /", relative_uri);
+        return misconfigured(e, "%s must be a path that begins with /", relative_uri);
     if (url_parse(a, *out, &u, e) || u.userinfo || u.fragment)
-        return err_set(e, ERR_MISCONFIGURED, "%s must be %s without user and fragment",
-                       relative ? relative_uri : full_uri, relative ? "a path" : "a URL");
-    return is_safe(&u) ? OK
-                       : err_set(e, ERR_MISCONFIGURED,
-                                 "%s must be https, or http to this host or to the address of ECS "
-                                 "or EKS",
-                                 full_uri);
+        return misconfigured(e, "%s must be %s without user and fragment",
+                             relative ? relative_uri : full_uri, relative ? "a path" : "a URL");
+    return is_safe(&u)
+               ? OK
+               : misconfigured(e,
+                               "%s must be https, or http to this host or to the address of ECS "
+                               "or EKS",
+                               full_uri);
 }
 
 static enum rc container_is_configured(const struct aws_profile *profile, bool *out,

@@ -14,9 +14,9 @@ static enum rc env_is_configured(const struct aws_profile *profile, bool *out, s
 
     *out = id && secret;
     if (!id != !secret)
-        return err_set(e, ERR_MISCONFIGURED, "%s is set, but %s is not: set both or none",
-                       id ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
-                       id ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+        return misconfigured(e, "%s is set, but %s is not: set both or none",
+                             id ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
+                             id ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
     return OK;
 }
 
@@ -53,8 +53,8 @@ static enum rc refuse_unsupported(const struct aws_profile *profile, bool has_ke
 
     for (size_t i = 0; i < count; i++)
         if (aws_profile_get(profile, keys[i]))
-            return err_set(
-                e, ERR_MISCONFIGURED,
+            return misconfigured(
+                e,
                 "the AWS profile %.64s uses %s, which is not supported here: give it keys "
                 "or a web identity token file, or choose another with AWS_PROFILE",
                 profile->name, keys[i]);
@@ -67,9 +67,9 @@ static enum rc profile_is_configured(const struct aws_profile *profile, bool *ou
 
     *out = id && secret;
     if (!id != !secret)
-        return err_set(e, ERR_MISCONFIGURED, "the AWS profile %.64s has %s but not %s",
-                       profile->name, id ? "aws_access_key_id" : "aws_secret_access_key",
-                       id ? "aws_secret_access_key" : "aws_access_key_id");
+        return misconfigured(e, "the AWS profile %.64s has %s but not %s", profile->name,
+                             id ? "aws_access_key_id" : "aws_secret_access_key",
+                             id ? "aws_secret_access_key" : "aws_access_key_id");
     return refuse_unsupported(profile, *out, e);
 }
 
@@ -127,8 +127,8 @@ static enum rc identity_is_configured(const struct aws_profile *profile, bool *o
 
     *out = id.token_file != NULL;
     if (id.token_file && !id.role_arn)
-        return err_set(e, ERR_MISCONFIGURED,
-                       "a web identity token file is given, but no role: set AWS_ROLE_ARN");
+        return misconfigured(e,
+                             "a web identity token file is given, but no role: set AWS_ROLE_ARN");
     return OK;
 }
 

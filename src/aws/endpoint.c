@@ -59,11 +59,10 @@ enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallb
     if (!region)
         region = fallback;
     if (!region || !*region)
-        return err_set(e, ERR_MISCONFIGURED, "no AWS region: set AWS_REGION");
+        return misconfigured(e, "no AWS region: set AWS_REGION");
     if (!is_region(region))
-        return err_set(e, ERR_MISCONFIGURED,
-                       "%.64s is no AWS region: set AWS_REGION to one such as eu-central-1",
-                       region);
+        return misconfigured(
+            e, "%.64s is no AWS region: set AWS_REGION to one such as eu-central-1", region);
     *out = region;
     return OK;
 }
@@ -89,9 +88,8 @@ static enum rc use_configured(struct arena *a, const char *text, const char *fro
 
     if (url_parse(a, text, &u, e) || (strcmp(u.scheme, "http") && strcmp(u.scheme, "https")) ||
         u.userinfo || u.query || u.fragment)
-        return err_set(
-            e, ERR_MISCONFIGURED,
-            "%s must be like https://host[:port][/path], without user, query or fragment", from);
+        return misconfigured(
+            e, "%s must be like https://host[:port][/path], without user, query or fragment", from);
     origin = url_origin(a, &u);
     out->path = normal_path(a, &u);
     out->url = arena_printf(a, "%s%s", origin, out->path);

@@ -25,7 +25,7 @@ enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err
     if (file_read(a, path, AWS_FILE_MAX, &read, &why))
         return err_set(e, why.code, "%s %s", path, why.text);
     if (strlen(read.p) < read.len)
-        return err_set(e, ERR_MISCONFIGURED, "%s has a NUL byte in it", path);
+        return misconfigured(e, "%s has a NUL byte in it", path);
     *text = (char *)(uintptr_t)read.p;
     return OK;
 }
@@ -61,7 +61,7 @@ static void add(struct reader *r, const char *key, const char *value) {
 }
 
 static enum rc wrong(const struct reader *r, const char *why, struct err *e) {
-    return err_set(e, ERR_MISCONFIGURED, "%s, line %u: %s", r->file, r->line_number, why);
+    return misconfigured(e, "%s, line %u: %s", r->file, r->line_number, why);
 }
 
 /* [profile  "my work"] and [profile my work] are one. */
@@ -227,10 +227,11 @@ enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_
         load_file(a, env, &config, &out->config, e))
         return e->code;
     if (name && !find(out->credentials, name, false, "") && !find(out->config, name, true, ""))
-        return err_set(e, ERR_MISCONFIGURED,
-                       "AWS_PROFILE names %.64s, which is in neither the shared credentials file "
-                       "nor the shared config file",
-                       out->name);
+        return misconfigured(
+            e,
+            "AWS_PROFILE names %.64s, which is in neither the shared credentials file "
+            "nor the shared config file",
+            out->name);
     return OK;
 }
 
@@ -266,7 +267,6 @@ enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, cons
 
     *out = value && !strcasecmp(value, "true");
     if (value && !*out && strcasecmp(value, "false") != 0)
-        return err_set(e, ERR_MISCONFIGURED, "%s (or %s in the profile) must be true or false",
-                       variable, key);
+        return misconfigured(e, "%s (or %s in the profile) must be true or false", variable, key);
     return OK;
 }

@@ -62,6 +62,9 @@ struct err {
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */
 enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* The same for what an admin must do, of which there is much. */
+#define misconfigured(e, ...) err_set(e, ERR_MISCONFIGURED, __VA_ARGS__)
+
 /* Adds what only the log may see; returns e's code too. */
 enum rc err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

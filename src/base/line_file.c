@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/utf8.h"
@@ -28,6 +29,10 @@ bool line_file_read(struct line_file *f, void (*read_line)(void *arg, char *line
     char *line = NULL;
     ssize_t len;
 
+    if (fd >= 0 && !in) {
+        *why = strerror(errno);
+        (void)close(fd);
+    }
     if (!in)
         return false;
     while ((len = getline(&line, &room, in)) >= 0) {

@@ -27,8 +27,8 @@ static enum rc cannot(struct err *e, const char *path) {
     struct stat st;
     bool unread = error == ENXIO && !stat(path, &st) && S_ISFIFO(st.st_mode);
 
-    (void)err_set(e, ERR_MISCONFIGURED, "%s cannot be written: %s", path,
-                  unread ? "it is a FIFO that nobody reads" : strerror(error));
+    (void)misconfigured(e, "%s cannot be written: %s", path,
+                        unread ? "it is a FIFO that nobody reads" : strerror(error));
     errno = error;
     return ERR_MISCONFIGURED;
 }

@@ -44,7 +44,7 @@ _Static_assert(SEAL_KEY_LEN == SHA256_LEN && SEAL_KEY_LEN == CHACHA_POLY1305_KEY
 /* ---- the key file ---- */
 
 static enum rc unusable(struct err *e, const char *path, const char *why) {
-    err_set(e, ERR_MISCONFIGURED, "the sealing key file cannot be used");
+    misconfigured(e, "the sealing key file cannot be used");
     return err_detail(e, "%s: %s", path, why);
 }
 

@@ -115,8 +115,7 @@ static const char *text_or_empty(const char *s) {
 }
 
 static enum rc check_readable(const char *path, struct err *e) {
-    return *path && access(path, R_OK) ? err_set(e, ERR_MISCONFIGURED, "%s cannot be read", path)
-                                       : OK;
+    return *path && access(path, R_OK) ? misconfigured(e, "%s cannot be read", path) : OK;
 }
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {

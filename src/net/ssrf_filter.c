@@ -96,13 +96,13 @@ static enum rc add_network(struct ssrf_filter *f, char *text, struct err *e) {
     unsigned long bits;
 
     if (f->count == SSRF_FILTER_NETS_MAX)
-        return err_set(e, ERR_MISCONFIGURED, "more than %d address ranges", SSRF_FILTER_NETS_MAX);
+        return misconfigured(e, "more than %d address ranges", SSRF_FILTER_NETS_MAX);
     if (!slash || slash[1] < '0' || slash[1] > '9')
-        return err_set(e, ERR_MISCONFIGURED, "%s is not a range such as 10.1.0.0/16", text);
+        return misconfigured(e, "%s is not a range such as 10.1.0.0/16", text);
     *slash = 0;
     bits = strtoul(slash + 1, &end, 10);
     if (!parse_address(text, &n, &max_bits) || *end || bits > max_bits)
-        return err_set(e, ERR_MISCONFIGURED, "%s is not an address range", text);
+        return misconfigured(e, "%s is not an address range", text);
     n.bits = (unsigned)bits + 128 - max_bits;
     f->allowed[f->count++] = n;
     return OK;
@@ -113,7 +113,7 @@ enum rc ssrf_filter_init(struct ssrf_filter *f, const char *allow_nets, struct e
 
     memset(f, 0, sizeof *f);
     if (strlen(allow_nets) >= sizeof copy)
-        return err_set(e, ERR_MISCONFIGURED, "the list of address ranges is too long");
+        return misconfigured(e, "the list of address ranges is too long");
     memcpy(copy, allow_nets, strlen(allow_nets) + 1);
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
         if (add_network(f, w, e))

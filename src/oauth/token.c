@@ -70,9 +70,9 @@ static enum rc check_token(struct exchange *x, const char *access_token, struct 
     }
     if (!claims) {
         log_error("token_unusable", kv("request", x->rq->id), kv("reason", why.text));
-        return err_set(e, ERR_MISCONFIGURED,
-                       "the identity provider gave a token that this server cannot take; its admin "
-                       "must act");
+        return misconfigured(
+            e, "the identity provider gave a token that this server cannot take; its admin "
+               "must act");
     }
     if (list_covers(claims->scope, required))
         return OK;

@@ -69,7 +69,7 @@ static enum rc read_text(struct arena *a, const char *path, const char **out, st
         if (e->code != ERR_MISSING || errno != ENOENT)
             e->code = ERR_MISCONFIGURED;
     } else if (strlen(text.p) != text.len) {
-        (void)err_set(e, ERR_MISCONFIGURED, "has a NUL byte in it");
+        (void)misconfigured(e, "has a NUL byte in it");
     } else {
         *out = text.p + utf8_bom_length(text.p, text.len);
         return OK;
@@ -88,7 +88,7 @@ static enum rc check(struct arena *a, enum page page, const struct language *lan
         return e->code;
     for (const char *const *need = kinds[page].needs; *need; need++)
         if (!strstr(source, *need))
-            return err_set(e, ERR_MISCONFIGURED, "without %s the page cannot work", *need);
+            return misconfigured(e, "without %s the page cannot work", *need);
     return OK;
 }
 

@@ -59,8 +59,7 @@ static const char *fail(struct walk *w, const char *at, const char *what, const 
     for (const char *p = w->source; p < at; p++)
         line += *p == '\n';
     if (!w->failed && w->e)
-        (void)err_set(w->e, ERR_MISCONFIGURED, "line %d: %s%s%s", line, what, *name ? " " : "",
-                      name);
+        (void)misconfigured(w->e, "line %d: %s%s%s", line, what, *name ? " " : "", name);
     w->failed = true;
     return NULL;
 }

@@ -48,14 +48,13 @@ static enum rc lock_file(int fd, const char *dir, struct err *e) {
         char process[32] = "";
 
         if (errno != EACCES && errno != EAGAIN && errno != EINTR)
-            return err_set(e, ERR_MISCONFIGURED, "STATE_DIR %s cannot be locked: %s", dir,
-                           strerror(errno));
+            return misconfigured(e, "STATE_DIR %s cannot be locked: %s", dir, strerror(errno));
         if (clock_monotonic_ms() >= end_ms && !fcntl(fd, F_GETLK, &held) &&
             held.l_type != F_UNLCK) {
             if (held.l_pid > 0) /* otherwise it is in another PID namespace */
                 (void)snprintf(process, sizeof process, ", process %d,", (int)held.l_pid);
-            return err_set(
-                e, ERR_MISCONFIGURED,
+            return misconfigured(
+                e,
                 "another mcp-authd%s runs with STATE_DIR=%s: stop it, or give this one a "
                 "folder of its own",
                 process, dir);
@@ -75,9 +74,9 @@ enum rc state_lock(const struct config *config, int *fd, struct err *e) {
     if (*fd < 0 && config->endpoints == GROUP_METADATA)
         return OK; /* this service stores nothing */
     if (*fd < 0)
-        return err_set(e, ERR_MISCONFIGURED,
-                       "STATE_DIR %s must be a folder that the service's user can write: %s", dir,
-                       strerror(errno));
+        return misconfigured(e,
+                             "STATE_DIR %s must be a folder that the service's user can write: %s",
+                             dir, strerror(errno));
     return lock_file(*fd, dir, e);
 }
 

@@ -31,8 +31,7 @@ static enum rc adopt(int from, int *fd, struct err *e) {
     *fd = fcntl(from, F_DUPFD_CLOEXEC, SYSTEMD_FIRST_FD);
     if (null < 0 || *fd < 0 || dup3(null, from, from > 2 ? O_CLOEXEC : 0) < 0 ||
         fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK) < 0)
-        return err_set(e, ERR_MISCONFIGURED, "cannot take over the inherited socket: %s",
-                       strerror(errno));
+        return misconfigured(e, "cannot take over the inherited socket: %s", strerror(errno));
     close(null);
     return OK;
 }
@@ -56,9 +55,8 @@ static enum rc from_systemd(int count, int *fd, struct err *e) {
         log_warn("extra_sockets", kv("hint", "the socket unit has more than one Listen line; only "
                                              "the first one is served"));
     if (!is_listening(SYSTEMD_FIRST_FD))
-        return err_set(e, ERR_MISCONFIGURED,
-                       "the socket from systemd is not a listening stream socket: use "
-                       "ListenStream= and Accept=no in the socket unit");
+        return misconfigured(e, "the socket from systemd is not a listening stream socket: use "
+                                "ListenStream= and Accept=no in the socket unit");
     return adopt(SYSTEMD_FIRST_FD, fd, e);
 }
 
@@ -71,8 +69,7 @@ static enum rc bind_failed(const char *address, struct err *e) {
         hint = ": make its directory, or change LISTEN";
     else if (errno == EADDRINUSE)
         hint = ": stop what listens there, or change LISTEN";
-    return err_set(e, ERR_MISCONFIGURED, "cannot listen on %s: %s%s", address, strerror(errno),
-                   hint);
+    return misconfigured(e, "cannot listen on %s: %s%s", address, strerror(errno), hint);
 }
 
 /* Removes the socket of a daemon that was killed; never one that another process serves. */
@@ -83,13 +80,12 @@ static enum rc clear_path(const char *path, struct err *e) {
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? OK : bind_failed(path, e);
     if (!S_ISSOCK(st.st_mode))
-        return err_set(e, ERR_MISCONFIGURED,
-                       "%s exists and is not a socket: remove it, or change LISTEN", path);
+        return misconfigured(e, "%s exists and is not a socket: remove it, or change LISTEN", path);
     why = unix_socket_probe(path);
     if (why != ECONNREFUSED && why != ENOENT)
-        return err_set(e, ERR_MISCONFIGURED,
-                       "another process answers on %s%s%s: stop it, or change LISTEN", path,
-                       why ? ", or it cannot be tried: " : "", why ? strerror(why) : "");
+        return misconfigured(e, "another process answers on %s%s%s: stop it, or change LISTEN",
+                             path, why ? ", or it cannot be tried: " : "",
+                             why ? strerror(why) : "");
     return unlink(path) == 0 || errno == ENOENT ? OK : bind_failed(path, e);
 }
 
@@ -100,9 +96,8 @@ static enum rc listen_unix(const char *path, int *fd, struct err *e) {
     int rc;
 
     if (len >= sizeof sa.sun_path)
-        return err_set(e, ERR_MISCONFIGURED,
-                       "LISTEN is too long for a socket path: at most %zu bytes",
-                       sizeof sa.sun_path - 1);
+        return misconfigured(e, "LISTEN is too long for a socket path: at most %zu bytes",
+                             sizeof sa.sun_path - 1);
     memcpy(sa.sun_path, path, len);
     if (clear_path(path, e))
         return e->code;
@@ -155,10 +150,10 @@ static enum rc listen_ip(const char *address, int *fd, struct err *e) {
     int on = 1;
 
     if (!parse_address(address, &sa))
-        return err_set(e, ERR_MISCONFIGURED,
-                       "LISTEN is neither a path (/run/...) nor IP:PORT (127.0.0.1:9000, "
-                       "[::1]:9000): %s",
-                       address);
+        return misconfigured(e,
+                             "LISTEN is neither a path (/run/...) nor IP:PORT (127.0.0.1:9000, "
+                             "[::1]:9000): %s",
+                             address);
     if (!is_loopback(&sa))
         log_warn("listen_not_loopback", kv("address", address),
                  kv("hint", "FastCGI has no authentication: whoever reaches this port can send "

@@ -54,7 +54,7 @@ static bool write_lines(const char *path, const char *text, size_t len, struct e
         else if (!*path)
             (void)log_line(line, (size_t)(next - line));
         else if (!output_line(&to, line, (size_t)(next - line)) && good)
-            good = !err_set(e, ERR_MISCONFIGURED, "%s: %s", path, strerror(errno));
+            good = !misconfigured(e, "%s: %s", path, strerror(errno));
     }
     output_close(&to);
     return good;
