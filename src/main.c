@@ -382,10 +382,10 @@ static int with_values(struct arguments *args, int (*run)(const struct arguments
 
 /* The configuration of --site, or of the only one; NULL: it has said why there is none. */
 static struct config *find_site(const struct config_sites *sites, const char *name) {
-    const size_t i = config_sites_find(sites, name ? name : "");
+    const struct config_site *site = config_sites_find(sites, name ? name : "");
 
-    if (i < sites->count)
-        return sites->all[i].config;
+    if (site)
+        return site->config;
     if (!name && sites->count == 1)
         return sites->all[0].config;
     if (name)
@@ -397,7 +397,7 @@ static struct config *find_site(const struct config_sites *sites, const char *na
 }
 
 static int with_site(struct arguments *args, int (*run)(const struct arguments *args)) {
-    struct site_set *sites = site_set_load(args->config_path, NULL, stderr);
+    struct site_set *sites = site_set_load(args->config_path, NULL, NULL, stderr);
     int status = EXIT_USAGE;
 
     args->config = sites ? find_site(sites->config, option_value(args, OPTION_SITE)) : NULL;
@@ -408,7 +408,7 @@ static int with_site(struct arguments *args, int (*run)(const struct arguments *
 }
 
 static int serve(const struct arguments *args) {
-    struct site_set *sites = site_set_load(args->config_path, NULL, stderr);
+    struct site_set *sites = site_set_load(args->config_path, NULL, NULL, stderr);
 
     return sites ? server_run(args->config_path, sites, NULL) : EXIT_USAGE;
 }

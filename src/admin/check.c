@@ -48,17 +48,23 @@ static int check_set(struct site_set *sites) {
     return checked.left_out ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int check_all(const char *config_path) {
-    struct site_set *sites = site_set_load(config_path, NULL, stderr);
+static int load_and_check(const char *config_path, bool dumps) {
+    struct site_set *sites = site_set_load(config_path, NULL, NULL, stderr);
     int status;
 
     if (!sites)
         return EXIT_WRONG;
-    dump(sites->config);
-    note_shared_user(sites->config->host);
+    if (dumps) {
+        dump(sites->config);
+        note_shared_user(sites->config->host);
+    }
     status = check_set(sites);
     site_set_free(sites);
     return status;
+}
+
+int check_all(const char *config_path) {
+    return load_and_check(config_path, true);
 }
 
 /* ---- mcp-authd site check ---- */
@@ -93,8 +99,7 @@ static int try_as_service(struct site_set *set, const char *name) {
     pid = fork();
     if (!pid) {
         app_become_service(set->config->host);
-        if (app_check_sites(set, NULL, stderr, &checked) &&
-            config_sites_find(set->config, name) < set->config->count)
+        if (app_check_sites(set, NULL, stderr, &checked) && config_sites_find(set->config, name))
             status = checked.left_out ? EXIT_FAILURE : EXIT_SUCCESS;
         (void)fflush(NULL);
         _exit(status);
@@ -111,18 +116,16 @@ int site_check_file(const struct site_job *j, const char *file, struct site_set 
     const struct config_candidate candidate = {j->name, file};
     struct problems problems;
     int status = EXIT_WRONG;
+    const struct config_site *site;
     unsigned others;
-    size_t i;
 
-    *config = NULL;
     problems_begin(&problems);
-    *set = site_set_load_candidate(j->config_path, &candidate, problems.f);
+    *set = site_set_load(j->config_path, NULL, &candidate, problems.f);
     others = print_own(j, &problems);
-    i = *set ? config_sites_find((*set)->config, j->name) : 0;
-    if (*set && i < (*set)->config->count) {
-        *config = (*set)->config->all[i].config;
+    site = *set ? config_sites_find((*set)->config, j->name) : NULL;
+    *config = site ? site->config : NULL;
+    if (site)
         status = try_as_service(*set, j->name);
-    }
     if (others && *set)
         (void)fprintf(stderr, "other sites have faults: mcp-authd site check\n");
     return status;
@@ -147,14 +150,5 @@ static int check_one(const struct site_job *j) {
 }
 
 int site_check(const struct site_job *j) {
-    struct site_set *sites;
-    int status = EXIT_WRONG;
-
-    if (j->name)
-        return check_one(j);
-    sites = site_set_load(j->config_path, NULL, stderr);
-    if (sites)
-        status = check_set(sites);
-    site_set_free(sites);
-    return status;
+    return j->name ? check_one(j) : load_and_check(j->config_path, false);
 }

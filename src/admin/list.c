@@ -81,10 +81,11 @@ static void put_file(struct listing *l, const char *file) {
     struct row row = {.name = arena_strndup(l->arena, file, strlen(file) - end),
                       .file = arena_printf(l->arena, "%s/%s", l->job->dir, file),
                       .enabled = enabled};
-    size_t i = l->set && enabled ? config_sites_find(l->set->config, row.name) : 0;
+    const struct config_site *site =
+        l->set && enabled ? config_sites_find(l->set->config, row.name) : NULL;
 
-    if (l->set && enabled && i < l->set->config->count)
-        row.config = l->set->config->all[i].config;
+    if (site)
+        row.config = site->config;
     else if (enabled)
         row.problem = problem_of(l, row.file);
     put_row(l, &row);
@@ -114,7 +115,7 @@ int site_list(const struct site_job *j) {
     bool good;
 
     problems_begin(&problems);
-    l.set = set = site_set_load(j->config_path, NULL, problems.f);
+    l.set = set = site_set_load(j->config_path, NULL, NULL, problems.f);
     l.problems = json_new_array(l.arena);
     for (const char *line; (line = problems_next(&problems));)
         json_add_str(l.problems, line);

@@ -250,12 +250,11 @@ static enum rc open_watched(struct watched_sites *w, const struct config *c, str
 /* The site of a name, opened when it is first asked for. */
 static struct site *find_watched(void *arg, const char *name) {
     struct watched_sites *w = arg;
-    const struct config_sites *sites = w->set->config;
-    const size_t i = config_sites_find(sites, name);
-    struct watched_site *s = i < sites->count ? &w->all[i] : NULL;
+    const struct config_site *found = config_sites_find(w->set->config, name);
+    struct watched_site *s = found ? &w->all[found - w->set->config->all] : NULL;
     struct err e;
 
-    if (s && !s->site.config && !s->failed && open_watched(w, sites->all[i].config, s, &e)) {
+    if (s && !s->site.config && !s->failed && open_watched(w, found->config, s, &e)) {
         log_error("task_watcher_failed", kv("site", name), kv("why", e.text),
                   kv("detail", e.detail));
         s->failed = true;

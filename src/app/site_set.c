@@ -277,16 +277,20 @@ static size_t count_entries(struct site_set *s) {
     return count;
 }
 
-/* What is wrong is marked, and does not keep others from what it has. */
-static void fill(struct making *m) {
-    struct site_set *s = m->s;
-    const size_t wanted = 2 * count_entries(s);
-
+/* An empty table, in place of the one that there is, with more than room for so many entries. */
+static void begin_table(struct site_set *s, size_t count) {
     s->size = 64;
-    while (s->size < wanted)
+    while (s->size < 2 * count)
         s->size *= 2;
     free(s->entries);
     s->entries = xcalloc(s->size, sizeof *s->entries);
+}
+
+/* What is wrong is marked, and does not keep others from what it has. */
+static void fill(struct making *m) {
+    struct site_set *s = m->s;
+
+    begin_table(s, count_entries(s));
     add_clients(s);
     add_routes(m, ROUTE_AT_RESOURCE);
     add_routes(m, ROUTE_AT_ISSUER);
@@ -296,14 +300,12 @@ static void fill(struct making *m) {
 
 /* A table of just the size for what it has. */
 static void shrink(struct site_set *s) {
-    struct site_set small = {.size = 64};
+    struct site_set small = {0};
     size_t count = 0;
 
     for (size_t i = 0; i < s->size; i++)
         count += s->entries[i].kind && s->entries[i].kind < ENTRY_KEY_FILE;
-    while (small.size < 2 * count)
-        small.size *= 2;
-    small.entries = xcalloc(small.size, sizeof *small.entries);
+    begin_table(&small, count);
     for (size_t i = 0; i < s->size; i++)
         if (s->entries[i].kind && s->entries[i].kind < ENTRY_KEY_FILE)
             *entry_of(&small, s->entries[i].hash, s->entries[i].kind) = s->entries[i];
@@ -335,8 +337,8 @@ static bool make_table(struct site_set *s, const struct site_set *previous, FILE
     return s->config->count || !s->config->refused;
 }
 
-static struct site_set *load(const char *path, const struct site_set *previous,
-                             const struct config_candidate *candidate, FILE *problems) {
+struct site_set *site_set_load(const char *path, const struct site_set *previous,
+                               const struct config_candidate *candidate, FILE *problems) {
     struct site_set *s = xcalloc(1, sizeof *s);
 
     s->config = config_sites_load(path, previous ? previous->config : NULL, candidate, problems);
@@ -349,15 +351,6 @@ static struct site_set *load(const char *path, const struct site_set *previous,
     }
     site_set_free(s);
     return NULL;
-}
-
-struct site_set *site_set_load(const char *path, const struct site_set *previous, FILE *problems) {
-    return load(path, previous, NULL, problems);
-}
-
-struct site_set *site_set_load_candidate(const char *path, const struct config_candidate *candidate,
-                                         FILE *problems) {
-    return load(path, NULL, candidate, problems);
 }
 
 void site_set_free(struct site_set *s) {

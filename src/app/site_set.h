@@ -18,14 +18,11 @@ struct site_set {
 };
 
 /* Reads all files (config_sites_load), and finds sites that are at one address or have one sealing
- * key: of these only the first is kept, or what each was in `previous`. NULL: no daemon could
- * start. Free with site_set_free. */
+ * key: of these only the first is kept, or what each was in `previous`. With a candidate, one more
+ * file (config/sites.h), that is the wrong one of two in conflict. Both may be NULL. NULL: no
+ * daemon could start. Free with site_set_free. */
 struct site_set *site_set_load(const char *path, const struct site_set *previous,
-                               FILE *problems) MUST_USE;
-/* The same without a previous set, with one more file (config/sites.h): of two sites in conflict
- * the candidate is the wrong one. */
-struct site_set *site_set_load_candidate(const char *path, const struct config_candidate *candidate,
-                                         FILE *problems) MUST_USE;
+                               const struct config_candidate *candidate, FILE *problems) MUST_USE;
 void site_set_free(struct site_set *s); /* NULL is accepted */
 
 /* A site that turned out to be wrong is as in `previous` afterwards, or left out: then the next one

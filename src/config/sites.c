@@ -94,10 +94,10 @@ static const char *site_name(const void *sites, size_t i) {
     return ((const struct config_site *)sites)[i].config->site;
 }
 
-size_t config_sites_find(const struct config_sites *s, const char *name) {
-    const size_t i = text_find_place(s->all, s->count, site_name, name);
+const struct config_site *config_sites_find(const struct config_sites *s, const char *name) {
+    const size_t i = s ? text_find_place(s->all, s->count, site_name, name) : 0;
 
-    return i < s->count && !strcmp(site_name(s->all, i), name) ? i : s->count;
+    return s && i < s->count && !strcmp(site_name(s->all, i), name) ? &s->all[i] : NULL;
 }
 
 /* The same site for another set; each has its own reference to the configuration. */
@@ -113,9 +113,7 @@ static struct config_site share(const struct config_site *site) {
  * SITES_DIR, so it is never meant. */
 static const struct config_site *previous_of(const struct config_sites *previous,
                                              const char *name) {
-    const size_t i = previous && *name ? config_sites_find(previous, name) : 0;
-
-    return previous && *name && i < previous->count ? &previous->all[i] : NULL;
+    return *name ? config_sites_find(previous, name) : NULL;
 }
 
 /* All zero: there is no such file. Not file_version_of: a file that was just written is not read

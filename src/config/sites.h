@@ -71,8 +71,8 @@ static inline bool config_site_needs_audience(const struct config_site *site) {
     return wanted == AUDIENCE_YES || (wanted == AUDIENCE_AUTO && site->shares_client);
 }
 
-/* The place of a site in `all`; s->count: there is none of this name. */
-size_t config_sites_find(const struct config_sites *s, const char *name);
+/* NULL: there is none of this name; `s` may be NULL. */
+const struct config_site *config_sites_find(const struct config_sites *s, const char *name);
 /* Puts the previous configuration of a site, if there is one, in the place of that which turned out
  * to be wrong, or leaves the site out: then the next site is at `i`. `previous` may be NULL. */
 void config_sites_revert(struct config_sites *s, size_t i, const struct config_sites *previous);

@@ -104,10 +104,10 @@ void check_config(struct doctor *d) {
     }
     if (groups & (GROUP_AUTHORIZE | GROUP_TOKEN))
         doctor_check(d, "key file", check_key_file);
-    if (groups & GROUP_MCP)
+    if (groups & GROUP_MCP) {
         doctor_check(d, "scopes", check_scopes);
-    if (groups & GROUP_MCP)
         doctor_check(d, "audience", check_audience);
+    }
 }
 
 void check_outputs(struct doctor *d) {

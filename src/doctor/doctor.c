@@ -130,7 +130,7 @@ static struct site_set *load(struct doctor *d, const char *path) {
 
     problems_begin(&problems);
     d->check = "configuration";
-    sites = site_set_load(path, NULL, problems.f);
+    sites = site_set_load(path, NULL, NULL, problems.f);
     (void)doctor_report_lines(d, VERDICT_FAIL, "", &problems);
     if (sites)
         doctor_ok(d, "%s", path);

@@ -249,16 +249,16 @@ static bool has_file(const struct config *c, const char *site) {
 /* Nothing, if its file is wrong. */
 static void add_site_quotas(struct arena *a, const struct status_options *o, struct json *found) {
     const char *name = strcmp(o->site, METRIC_SITE_HOST) ? o->site : "";
+    const struct config_site *site;
     struct config_sites *sites;
     struct problems ignored;
-    size_t i;
 
     problems_begin(&ignored);
     sites = config_sites_load(o->config_path, NULL, NULL, ignored.f);
     problems_end(&ignored, NULL);
-    i = sites ? config_sites_find(sites, name) : 0;
-    if (sites && i < sites->count)
-        status_quotas_add(a, sites->all[i].config, found);
+    site = config_sites_find(sites, name);
+    if (site)
+        status_quotas_add(a, site->config, found);
     config_sites_free(sites);
 }
 

@@ -24,7 +24,6 @@ struct http_client {
     bool refused;              /* it refused an address during this fetch */
     char *ca_file, *ca_bundle; /* of http_options; "": none */
     struct trust trust;
-    unsigned long connections;
     char *proxy, *no_proxy; /* of http_options; "": none */
     bool through_proxy;     /* this fetch */
 };
@@ -311,10 +310,6 @@ static void split_headers(struct arena *a, struct buf *head, struct http_reply *
     }
 }
 
-unsigned long http_client_connections(const struct http_client *c) {
-    return c->connections;
-}
-
 static void count(enum metric_upstream upstream, CURLcode code, const struct http_reply *rp) {
     enum metric_outcome outcome = code == CURLE_OPERATION_TIMEDOUT ? OUTCOME_TIMEOUT
                                   : code                           ? OUTCOME_FAILED
@@ -332,7 +327,6 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
                    struct http_reply *out, struct err *e) {
     struct receiving r;
     struct curl_slist *headers;
-    long opened = 0;
     char error_text[CURL_ERROR_SIZE] = "", *type = NULL;
     CURLcode code;
 
@@ -351,8 +345,6 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     code = curl_easy_perform(c->curl);
     curl_slist_free_all(headers);
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
-    if (!curl_easy_getinfo(c->curl, CURLINFO_NUM_CONNECTS, &opened))
-        c->connections += (unsigned long)opened;
     out->status = 0;
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
     out->times_sent = r.times_sent;

@@ -58,6 +58,3 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
  * they are good for. Nothing is sent over this connection. ERR_UPSTREAM with e->detail. */
 enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, struct text *pem,
                           struct err *e) MUST_USE;
-
-/* How many connections were opened so far: it stands still while kept ones serve. */
-unsigned long http_client_connections(const struct http_client *c);

@@ -137,7 +137,7 @@ static bool load(const char *path, const struct site_set *now, struct generation
     bool good;
 
     problems_begin(&p);
-    sites = site_set_load(path, now, p.f);
+    sites = site_set_load(path, now, NULL, p.f);
     good = sites && keeps_state_dir(sites->config->host, now->config->host, p.f) &&
            app_check_sites(sites, now, p.f, &checked);
     for (const char *line; (line = problems_next(&p));)

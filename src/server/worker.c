@@ -204,10 +204,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->manifests_seen = args->manifests_seen;
     if (app_new(args->sites, &options, &w->app, &e))
         start_failed("application", e.text, e.detail);
-    w->fcgi = fcgi_new();
-    fcgi_on_unsent(w->fcgi, pass_unsent, w);
-    if (args->sites->entries)
-        fcgi_on_admit(w->fcgi, admit, w);
+    w->fcgi = fcgi_new(pass_unsent, args->sites->entries ? admit : NULL, w);
     /* Connections have it from their listener. On TCP it keeps the last bytes of a reply from
      * waiting for an ACK; on a Unix socket it fails. */
     (void)setsockopt(args->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

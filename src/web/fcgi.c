@@ -29,14 +29,16 @@ struct fcgi {
     bool deferred;             /* what is streamed stays in `out`, for fcgi_detach or for its end */
     const char *request;       /* its id */
     fcgi_unsent_fn *on_unsent; /* NULL: nobody takes what is not sent */
-    void *on_unsent_arg;
-    fcgi_admit_fn *admit; /* NULL: every request is admitted */
-    void *admit_arg;
+    fcgi_admit_fn *admit;      /* NULL: every request is admitted */
+    void *arg;                 /* of both */
 };
 
-struct fcgi *fcgi_new(void) {
+struct fcgi *fcgi_new(fcgi_unsent_fn *on_unsent, fcgi_admit_fn *admit, void *arg) {
     struct fcgi *f = xcalloc(1, sizeof *f);
 
+    f->on_unsent = on_unsent;
+    f->admit = admit;
+    f->arg = arg;
     f->conn.fd = -1;
     f->memory = arena_new(OUT_MAX);
     fcgi_set_timeouts(f, FCGI_IO_TIMEOUT_S * 1000, FCGI_TOTAL_TIMEOUT_S * 1000);
@@ -47,16 +49,6 @@ struct fcgi *fcgi_new(void) {
 void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms) {
     f->silence_ms = silence_ms;
     f->total_ms = total_ms;
-}
-
-void fcgi_on_unsent(struct fcgi *f, fcgi_unsent_fn *fn, void *arg) {
-    f->on_unsent = fn;
-    f->on_unsent_arg = arg;
-}
-
-void fcgi_on_admit(struct fcgi *f, fcgi_admit_fn *fn, void *arg) {
-    f->admit = fn;
-    f->admit_arg = arg;
 }
 
 /* The request is over, or the worker does not go on with it. */
@@ -226,7 +218,7 @@ static enum rc read_request(struct fcgi *f, size_t max_body, struct request *rq,
         return err_set(e, ERR_MISSING, "there is no REQUEST_METHOD");
     if (!parse_length(param_or_empty(rq, "CONTENT_LENGTH"), &len))
         return err_set(e, ERR_MISSING, "CONTENT_LENGTH is not a number");
-    f->unread = f->admit && f->admit(f->admit_arg, rq, e);
+    f->unread = f->admit && f->admit(f->arg, rq, e);
     if (f->unread)
         return e->code;
     f->unread = len > max_body || !unambiguous;
@@ -339,7 +331,7 @@ static bool hand_over_unsent(struct fcgi *f, const char *p, size_t len) {
 
     if (!f->on_unsent || f->unread || (unsent.file = file_in_memory("unsent", 0)) < 0)
         return false;
-    taken = file_write_all(unsent.file, p, len, -1) && f->on_unsent(f->on_unsent_arg, &unsent);
+    taken = file_write_all(unsent.file, p, len, -1) && f->on_unsent(f->arg, &unsent);
     close(unsent.file);
     return taken;
 }

@@ -15,13 +15,6 @@ struct fcgi;
 #define FCGI_END_WAIT_MS 100    /* a worker waits so long until the end of a reply is sent */
 #define FCGI_PARAMS_MAX (128 * 1024) /* bytes of all parameters of a request together */
 
-/* Made once per worker. */
-struct fcgi *fcgi_new(void);
-void fcgi_free(struct fcgi *f); /* NULL is accepted */
-
-/* For tests: other times than the two above. */
-void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
-
 /* The unsent remainder of a reply whose reader is slow: a file in memory has it. The function
  * returns true if it has taken copies of both descriptors, and sees to the rest. Without one, or if
  * it returns false, the reply is sent for as long as the reader goes on reading. */
@@ -30,19 +23,24 @@ struct fcgi_unsent {
     const char *request; /* its id */
 };
 typedef bool fcgi_unsent_fn(void *arg, const struct fcgi_unsent *unsent);
-void fcgi_on_unsent(struct fcgi *f, fcgi_unsent_fn *fn, void *arg);
 
 /* Asked when all of a request but its body is known. Another result than OK: the body is not read,
  * and fcgi_read returns it. */
 typedef enum rc fcgi_admit_fn(void *arg, const struct request *rq, struct err *e);
-void fcgi_on_admit(struct fcgi *f, fcgi_admit_fn *fn, void *arg);
+
+/* Made once per worker. Both functions may be NULL; they get `arg`. */
+struct fcgi *fcgi_new(fcgi_unsent_fn *on_unsent, fcgi_admit_fn *admit, void *arg);
+void fcgi_free(struct fcgi *f); /* NULL is accepted */
+
+/* For tests: other times than the two above. */
+void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
 
 /* Takes over the accepted connection fd and reads one whole request from it into rq, whose arena
  * must be set. A body over max_body is not read at all.
  *   OK             rq is complete
  *   ERR_TOO_LARGE  rq is complete but for its body (send a 413)
  *   ERR_INVALID_REQUEST  the same, with the reason in e: a header came twice (send a 400)
- *   what fcgi_on_admit's function returned: the same
+ *   what `admit` returned: the same
  *   ERR_MISSING    the peer went away, was too slow or sent garbage; the connection is closed, and
  *                  e says which */
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,

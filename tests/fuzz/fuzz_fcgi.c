@@ -308,7 +308,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct fcgi *f;
 
     if (!f)
-        MUST(f = fcgi_new());
+        MUST(f = fcgi_new(NULL, NULL, NULL));
     if (!size || size > INPUT_MAX)
         return 0;
     whatever_comes(f, data + 1, size - 1, *data % HOW_COUNT);

@@ -106,7 +106,7 @@ static inline struct site_set *site_load_config(struct arena *a) {
 
     fuzz_write(path, text, strlen(text), 0600);
     config_on_provider(idp_check_config);
-    sites = site_set_load(path, NULL, stderr);
+    sites = site_set_load(path, NULL, NULL, stderr);
     MUST(sites);
     return sites;
 }

@@ -62,11 +62,12 @@ void app_shared_free(struct token_memory *shared) {
     (void)shared;
 }
 
-struct site_set *site_set_load(const char *path, const struct site_set *previous, FILE *problems) {
+struct site_set *site_set_load(const char *path, const struct site_set *previous,
+                               const struct config_candidate *candidate, FILE *problems) {
     struct site_set *s = xcalloc(1, sizeof *s);
 
     (void)previous;
-    s->config = config_sites_load(path, NULL, NULL, problems);
+    s->config = config_sites_load(path, NULL, candidate, problems);
     if (s->config)
         return s;
     free(s);
@@ -238,7 +239,7 @@ int main(int argc, char **argv) {
 
     if (argc > 1 && !strcmp(argv[1], "runner"))
         return runner_command(argc - 1, argv + 1);
-    sites = argc == 2 ? site_set_load(argv[1], NULL, stderr) : NULL;
+    sites = argc == 2 ? site_set_load(argv[1], NULL, NULL, stderr) : NULL;
     if (!sites)
         return 2;
     if (!strcmp(sites->config->host->tools_dir, "patient"))

@@ -54,7 +54,7 @@ static struct site_set *load(const struct site_set *previous) {
     free(problems);
     f = open_memstream(&problems, &len);
     assert_non_null(f);
-    s = site_set_load(in_dir("mcp-authd.conf"), previous, f);
+    s = site_set_load(in_dir("mcp-authd.conf"), previous, NULL, f);
     (void)fclose(f);
     return s;
 }

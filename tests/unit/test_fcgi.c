@@ -49,7 +49,7 @@ static void fresh_connection(struct fixture *x) {
 static int setup(void **state) {
     struct fixture *x = xcalloc(1, sizeof *x);
 
-    x->f = fcgi_new();
+    x->f = fcgi_new(NULL, NULL, NULL);
     assert_non_null(x->f);
     fcgi_set_timeouts(x->f, SILENCE_MS, TOTAL_MS);
     x->arena = arena_new(64 << 20);

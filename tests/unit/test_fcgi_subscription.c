@@ -26,7 +26,7 @@ static int begun(void **state) {
     int ends[2];
 
     if (arena_setup(state) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) ||
-        !(f = fcgi_new()))
+        !(f = fcgi_new(NULL, NULL, NULL)))
         return -1;
     peer = ends[0];
     rq.arena = a = *state;

@@ -56,14 +56,13 @@ static void request(struct arena *a, int total_ms) {
 }
 
 static int made(void **state) {
-    if (arena_setup(state) || !(f = fcgi_new()))
+    if (arena_setup(state) || !(f = fcgi_new(take, NULL, &got)))
         return -1;
     for (size_t i = 0; i < BIG; i++)
         big[i] = (char)(i * 7 + i / 251);
     got = (struct fcgi_unsent){0};
     asked = 0;
     takes = true;
-    fcgi_on_unsent(f, take, &got);
     return 0;
 }
 

@@ -114,7 +114,7 @@ struct listener {
 /* A reply that has begun with `first`, detached to the stream holder; or to nobody. */
 static struct listener stream_of(struct arena *a, const char *first, const struct buf *what,
                                  bool kept) {
-    struct fcgi *f = fcgi_new();
+    struct fcgi *f = fcgi_new(NULL, NULL, NULL);
     struct request rq = {.arena = a};
     struct listener l = {0};
     struct wire w = {0};
