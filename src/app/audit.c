@@ -35,10 +35,6 @@ enum rc audit_open(const char *path, struct audit *out, struct err *e) {
     return OK;
 }
 
-void audit_close(struct audit *audit) {
-    output_close(&audit->out);
-}
-
 static void write_line(struct audit *audit, const char *line, size_t len) {
     struct err e = {.code = OK};
 

@@ -18,7 +18,6 @@ bool audit_is_written(const struct config *c);
 /* `path` must outlive it. ERR_MISCONFIGURED if it will not get better by itself; a FIFO that nobody
  * reads at the moment, or a full device, is logged and tried again with each line. */
 enum rc audit_open(const char *path, struct audit *out, struct err *e) MUST_USE;
-void audit_close(struct audit *audit);
 /* Who is told how calls end; write is NULL if they are not audited. */
 struct mcp_audit audit_of_calls(struct audit *audit, const struct config *c);
 

@@ -247,7 +247,7 @@ void loaded_site_close(struct loaded_site *s) {
     rate_limits_close(s->site.limits);
     daily_counts_free(s->site.quotas);
     revoked_close(s->site.revoked);
-    audit_close(&s->audit);
+    output_close(&s->audit.out);
     idp_close(&s->idp);
     task_store_close(s->mcp.tasks);
     session_store_close(s->oauth.sessions);

@@ -39,28 +39,22 @@ void out_of_memory(const char *what, size_t len) {
     _exit(EXIT_OUT_OF_MEMORY);
 }
 
-void *xcalloc(size_t n, size_t len) {
-    void *p = calloc(n ? n : 1, len ? len : 1);
-
+static void *checked(void *p, const char *what, size_t len) {
     if (!p)
-        out_of_memory("calloc", len);
+        out_of_memory(what, len);
     return p;
+}
+
+void *xcalloc(size_t n, size_t len) {
+    return checked(calloc(n ? n : 1, len ? len : 1), "calloc", len);
 }
 
 void *xmalloc(size_t len) {
-    void *p = malloc(len ? len : 1);
-
-    if (!p)
-        out_of_memory("malloc", len);
-    return p;
+    return checked(malloc(len ? len : 1), "malloc", len);
 }
 
 void *xrealloc(void *p, size_t len) {
-    void *q = realloc(p, len ? len : 1);
-
-    if (!q)
-        out_of_memory("realloc", len);
-    return q;
+    return checked(realloc(p, len ? len : 1), "realloc", len);
 }
 
 static struct chunk *chunk_new(struct arena *a, size_t size) {

@@ -160,11 +160,6 @@ static void sort_runs(struct json_members *m) {
     }
 }
 
-static void sort_all(struct json_members *m) {
-    append_unsorted(m);
-    qsort(m->sorted, m->sorted_count, sizeof *m->sorted, compare_entries);
-}
-
 static struct json_entry *find_in_run(struct json_entry *const *run, uint32_t to, const char *key,
                                       size_t len) {
     uint32_t from = 0;
@@ -212,7 +207,8 @@ bool json_has_twice(const struct json *object) {
     struct json_members *m = object->members;
 
     if (m->count > UNSORTED_MAX) {
-        sort_all(m);
+        append_unsorted(m);
+        qsort(m->sorted, m->sorted_count, sizeof *m->sorted, compare_entries);
         for (uint32_t i = 1; i < m->count; i++)
             if (!compare_entries(&m->sorted[i - 1], &m->sorted[i]))
                 return true;

@@ -43,10 +43,6 @@ uint64_t fnv_add(uint64_t hash, const void *data, size_t len) {
     return hash;
 }
 
-uint64_t text_hash(struct text t) {
-    return fnv_fold(fnv_add(FNV_BASIS, t.p, t.len));
-}
-
 size_t text_find_place(const void *array, size_t count,
                        const char *(*name_of)(const void *array, size_t i), const char *name) {
     size_t from = 0, to = count;

@@ -25,9 +25,7 @@ void text_cut_comment(char *s, const char *marks);
 bool text_is_one_of(const char *s, const char *const *list); /* NULL ends it, and is in no list */
 
 /* FNV-1a (Fowler, Noll and Vo; public domain): for tables whose entries nobody can choose, or that
- * stay short. */
-uint64_t text_hash(struct text t);
-/* The hash of what `hash` is of, with more bytes after it; nothing has FNV_BASIS. */
+ * stay short. The hash of what `hash` is of, with more bytes after it; nothing has FNV_BASIS. */
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 uint64_t fnv_add(uint64_t hash, const void *data, size_t len);
 /* For the place in a table: the high bits are mixed better than the low ones. */

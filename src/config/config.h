@@ -10,7 +10,6 @@ enum endpoint_group {
     GROUP_TOKEN = 1 << 1,     /* /token: session GetItem, DeleteItem */
     GROUP_METADATA = 1 << 2,  /* the well-known documents */
     GROUP_MCP = 1 << 3,       /* the MCP endpoint */
-    GROUP_ALL = GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_METADATA | GROUP_MCP,
 };
 #define ENDPOINT_GROUP_WORDS "authorize token metadata mcp"
 

@@ -105,7 +105,7 @@ static void ask_service(struct doctor *d) {
     if (s.uid == geteuid() || !s.uid)
         report_not_separated(d, s.landlock);
     else
-        report_separated(d, doctor_user_name(d, s.uid), &s);
+        report_separated(d, doctor_user_name(d->arena, s.uid), &s);
 }
 
 void check_runner(struct doctor *d) {

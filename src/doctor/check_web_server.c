@@ -128,7 +128,7 @@ static void report_web_servers(struct doctor *d, const char *path, const struct 
     for (size_t i = 0; i < v.count; i++)
         if (may_connect(&v.all[i], path)) {
             doctor_ok(d, "%s: %s may connect, others may not", path,
-                      doctor_user_name(d, v.all[i].uid));
+                      doctor_user_name(d->arena, v.all[i].uid));
             return;
         }
     if (v.count)
@@ -136,7 +136,7 @@ static void report_web_servers(struct doctor *d, const char *path, const struct 
                     "SocketGroup= of mcp-authd.socket names the web server's group (systemctl edit "
                     "mcp-authd.socket); folders on the way need x for it",
                     "%s: the web server's user %s may not connect (group %s, mode %o)", path,
-                    doctor_user_name(d, v.all[0].uid), group, (unsigned)st->st_mode & 0777);
+                    doctor_user_name(d->arena, v.all[0].uid), group, (unsigned)st->st_mode & 0777);
     else if (v.root)
         doctor_ok(d, "%s: the web server runs as root; others may not connect", path);
     else

@@ -46,10 +46,10 @@ unsigned doctor_report_lines(struct doctor *d, enum verdict verdict, const char 
     return count;
 }
 
-const char *doctor_user_name(struct doctor *d, uid_t uid) {
+const char *doctor_user_name(struct arena *a, uid_t uid) {
     const struct passwd *p = getpwuid(uid);
 
-    return p ? arena_strdup(d->arena, p->pw_name) : arena_printf(d->arena, "%u", (unsigned)uid);
+    return p ? arena_strdup(a, p->pw_name) : arena_printf(a, "%u", (unsigned)uid);
 }
 
 void doctor_check_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s) {

@@ -42,7 +42,7 @@ void doctor_report(struct doctor *d, enum verdict verdict, const char *advice, c
 unsigned doctor_report_lines(struct doctor *d, enum verdict verdict, const char *advice,
                              struct problems *lines);
 /* The name of a user; its number if it has none. */
-const char *doctor_user_name(struct doctor *d, uid_t uid);
+const char *doctor_user_name(struct arena *a, uid_t uid);
 /* The check "clock": compares this host's clock with the Date of an answer (0: it had none). */
 void doctor_check_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s);
 

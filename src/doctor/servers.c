@@ -4,8 +4,6 @@
 #include "runner/client.h"
 #include "runner/instance.h"
 
-#define STATUS_FILE_MAX 65536
-
 long long status_number(const struct json *o, const char *key) {
     int64_t n = 0;
 

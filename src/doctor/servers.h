@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "config/config.h"
 
+#define STATUS_FILE_MAX 65536
+
 /* The member as a number; 0: there is none. */
 long long status_number(const struct json *o, const char *key);
 /* Seconds since 1970 as a person reads them, in local time. */

@@ -2,20 +2,17 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include "base/json.h"
-#include "base/problems.h"
 #include "config/sites.h"
+#include "doctor/doctor.h"
 #include "doctor/servers.h"
 #include "doctor/status_quotas.h"
 #include "exec/limits.h"
 #include "metrics/metrics.h"
 #include "runner/client.h"
 
-#define STATUS_FILE_MAX 65536
 #define STATUS_SITES_MAX (2UL << 20) /* METRIC_SITES_MAX lines */
 #define STATUS_ARENA_MAX (64UL << 20)
 #define EXIT_NOT_RUNNING 3 /* as the `status` of init scripts has it (LSB) */
@@ -72,11 +69,10 @@ static void print_limit(const struct json *s, const char *what, FILE *out) {
 /* ---- the runner ---- */
 
 static void add_state(struct arena *a, struct json *runner, const struct run_state *state) {
-    const struct passwd *p = getpwuid(state->uid);
     char text[RUN_STATE_TEXT_MAX];
 
     json_put_int(runner, "pid", state->pid);
-    json_put_str(runner, "user", p ? p->pw_name : arena_printf(a, "%u", (unsigned)state->uid));
+    json_put_str(runner, "user", doctor_user_name(a, state->uid));
     json_put_int(runner, "started", state->started_s);
     json_put_int(runner, "running", state->running);
     json_put_int(runner, "runs", (int64_t)state->runs);

@@ -176,11 +176,6 @@ enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
     return OK;
 }
 
-/* The verifier, which only the identity provider may learn, cannot be derived from it. */
-static const char *session_id_of(struct arena *a, const char *verifier) {
-    return sha256_base64url(a, arena_printf(a, "session %s", verifier), SESSION_ID_BYTES);
-}
-
 /* The session's id comes with the form, in the verifier: a form that is sent again, by a double
  * click or by somebody who would fill the store, is the same login and makes no second session. */
 static enum rc approve(struct exchange *x, const char *browser, struct login *login,
@@ -191,7 +186,9 @@ static enum rc approve(struct exchange *x, const char *browser, struct login *lo
         login->verifier = random_text(x->rq->arena, VERIFIER_BYTES);
     s.ttl = clock_now_s(&x->site->clock) + LOGIN_TTL_S;
     login->expires_s = s.ttl + CODE_TTL_S; /* it is opened once more at /token */
-    s.id = session_id_of(x->rq->arena, login->verifier);
+    /* The verifier, which only the identity provider may learn, cannot be derived from it. */
+    s.id = sha256_base64url(x->rq->arena, arena_printf(x->rq->arena, "session %s", login->verifier),
+                            SESSION_ID_BYTES);
     s.login = login_seal(x->site, x->rq->arena, "session", s.id, login);
     if (session_store_put(x->site->oauth->sessions, &s, e) && e->code != ERR_EXISTS)
         return e->code;

@@ -38,11 +38,6 @@ static enum rc check_denied_user(struct exchange *x, const char *access_token, s
     return OK;
 }
 
-/* Is it not the token's fault, since the provider's keys cannot be had, or are newer than ours? */
-static bool cannot_tell(struct site *site, struct arena *a, const char *token, enum rc rc) {
-    return rc == ERR_UPSTREAM || idp_may_lack_key(site->idp, a, token);
-}
-
 static void warn_if_large(const struct request *rq, const char *token) {
     if (strlen(token) > TOKEN_LARGE)
         log_warn("access_token_large", kv("request", rq->id), kvn("bytes", (int64_t)strlen(token)),
@@ -64,7 +59,9 @@ static enum rc check_token(struct exchange *x, const char *access_token, struct 
     warn_if_large(x->rq, access_token);
     idp_token_init(x->site->idp, &token, access_token);
     claims = idp_verify(x->site->idp, x->rq->arena, &token, &why);
-    if (!claims && cannot_tell(x->site, x->rq->arena, access_token, why.code)) {
+    /* Not the token's fault, if the provider's keys cannot be had, or are newer than ours. */
+    if (!claims &&
+        (why.code == ERR_UPSTREAM || idp_may_lack_key(x->site->idp, x->rq->arena, access_token))) {
         log_warn("token_not_checked", kv("request", x->rq->id), kv("reason", why.text));
         return OK;
     }

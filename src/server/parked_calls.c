@@ -143,12 +143,6 @@ void parked_calls_serve(struct parked_calls *p) {
     send_ready(p);
 }
 
-/* Without its connection, the worker will find that the client has disconnected. */
-static void close_connection(struct parked_calls *p, struct held_call *c) {
-    make_ready(p, c);
-    descriptor_clear(&c->call.fds[PARKED_CONNECTION]);
-}
-
 static void send_comment(struct parked_calls *p, struct held_call *c, int64_t now) {
     const struct parked_message *m = &c->call.message;
     const int fd = c->call.fds[PARKED_CONNECTION];
@@ -156,8 +150,11 @@ static void send_comment(struct parked_calls *p, struct held_call *c, int64_t no
     if (fd < 0 || c->comment_ms > now)
         return;
     c->comment_ms = now + m->keep_alive_ms;
-    if (!fcgi_send_now(fd, m->id, SSE_COMMENT, sizeof SSE_COMMENT - 1, false))
-        close_connection(p, c);
+    if (fcgi_send_now(fd, m->id, SSE_COMMENT, sizeof SSE_COMMENT - 1, false))
+        return;
+    /* Without its connection, the worker will find that the client has disconnected. */
+    make_ready(p, c);
+    descriptor_clear(&c->call.fds[PARKED_CONNECTION]);
 }
 
 void parked_calls_keep_alive(struct parked_calls *p) {

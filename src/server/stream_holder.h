@@ -176,7 +176,7 @@ struct stream *stream_add(struct stream_holder *h, int fd, struct text subscript
 void stream_set_subscriptions(struct stream_holder *h, struct stream *s, struct text subscriptions);
 /* The bucket of a user's streams. */
 static inline size_t stream_user_bucket(struct text user) {
-    return text_hash(user) % STREAM_USER_BUCKETS;
+    return fnv_fold(fnv_add(FNV_BASIS, user.p, user.len)) % STREAM_USER_BUCKETS;
 }
 void stream_drop(struct stream_holder *h, struct stream *s);
 void stream_end(struct stream_holder *h, struct stream *s); /* sends its last event, and drops it */

@@ -300,10 +300,11 @@ static void put(struct fcgi *f, const char *p, size_t len, bool end) {
 
 static enum rc stream_flush(struct fcgi *f) {
     enum rc rc = OK;
+    size_t sent;
 
     f->deferred = f->sink.last || (f->deferred && f->out_len <= FCGI_DETACHED_MAX);
     if (!f->deferred) {
-        rc = fcgi_conn_send(&f->conn, f->out, f->out_len);
+        rc = fcgi_conn_send(&f->conn, f->out, f->out_len, INT64_MAX, &sent);
         f->out_len = 0;
     }
     return rc;
@@ -338,11 +339,12 @@ static bool hand_over_unsent(struct fcgi *f, const char *p, size_t len) {
 
 /* Ends the request: what is to be sent has its end. */
 static enum rc finish(struct fcgi *f) {
+    const int64_t until = clock_monotonic_ms() + FCGI_END_WAIT_MS;
     size_t sent;
-    enum rc rc = fcgi_conn_send_for(&f->conn, f->out, f->out_len, FCGI_END_WAIT_MS, &sent);
+    enum rc rc = fcgi_conn_send(&f->conn, f->out, f->out_len, until, &sent);
 
     if (!rc && sent < f->out_len && !hand_over_unsent(f, f->out + sent, f->out_len - sent))
-        rc = fcgi_conn_send(&f->conn, f->out + sent, f->out_len - sent);
+        rc = fcgi_conn_send(&f->conn, f->out + sent, f->out_len - sent, INT64_MAX, &sent);
     close_request(f, rc == OK && f->unread);
     return rc;
 }

@@ -201,9 +201,8 @@ bool fcgi_conn_peer_closed(const struct fcgi_conn *c) {
     return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
-/* Until the time is up, or no byte was taken for the time of silence. */
-static enum rc send_until(struct fcgi_conn *c, const void *p, size_t len, int64_t until,
-                          size_t *sent) {
+enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int64_t until,
+                       size_t *sent) {
     int64_t silent = clock_monotonic_ms() + c->silence_ms;
 
     *sent = 0;
@@ -221,16 +220,6 @@ static enum rc send_until(struct fcgi_conn *c, const void *p, size_t len, int64_
         }
     }
     return OK;
-}
-
-enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len) {
-    size_t sent;
-
-    return send_until(c, p, len, INT64_MAX, &sent);
-}
-
-enum rc fcgi_conn_send_for(struct fcgi_conn *c, const void *p, size_t len, int ms, size_t *sent) {
-    return send_until(c, p, len, clock_monotonic_ms() + ms, sent);
 }
 
 size_t fcgi_records(unsigned id, const char *text, size_t len, bool end, char *out) {

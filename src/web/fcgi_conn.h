@@ -37,12 +37,11 @@ enum rc fcgi_conn_read(struct fcgi_conn *c, unsigned char **p, size_t *len, stru
 /* Has the peer closed the connection, so that no reply can reach it? */
 bool fcgi_conn_peer_closed(const struct fcgi_conn *c);
 
-/* Sends everything, without a limit on the whole time as long as the peer goes on reading.
- * ERR_MISSING if it has closed, or took nothing for silence_ms. */
-enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len) MUST_USE;
-/* The same for at most `ms`: *sent is how much of it went out by then. */
-enum rc fcgi_conn_send_for(struct fcgi_conn *c, const void *p, size_t len, int ms,
-                           size_t *sent) MUST_USE;
+/* Sends until this monotonic time, or everything (INT64_MAX) as long as the peer goes on reading:
+ * *sent is how much of it went out by then. ERR_MISSING if it has closed, or took nothing for
+ * silence_ms. */
+enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int64_t until,
+                       size_t *sent) MUST_USE;
 
 /* The records of the reply to request `id` that have this text; `end`: and those that end the reply
  * and the request. Written to `out`, which has room for FCGI_RECORDS_MAX(len) bytes. Returns how

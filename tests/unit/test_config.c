@@ -80,7 +80,7 @@ static void addresses_follow_from_the_cognito_keys(void **state) {
     assert_string_equal(c->prm_uri,
                         "https://mcp.example.com/.well-known/oauth-protected-resource/mcp");
     assert_string_equal(c->secret_key_file, "/var/lib/mcp-authd/secret.key");
-    assert_int_equal(c->endpoints, GROUP_ALL);
+    assert_int_equal(c->endpoints, GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_METADATA | GROUP_MCP);
     config_free(c);
     free(problems);
 }

@@ -128,7 +128,7 @@ static void the_audit_log_waits_for_no_reader(void **state) {
 
     assert_int_equal(audit_open(path, &a, &e), OK);
     assert_true(a.failed && a.out.fd < 0);
-    audit_close(&a);
+    output_close(&a.out);
     assert_int_equal(audit_open(in_dir(state, "no/file"), &a, &e), ERR_MISCONFIGURED);
     assert_non_null(strstr(e.text, "AUDIT_LOG: "));
 }
