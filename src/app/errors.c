@@ -12,23 +12,23 @@
 static const struct {
     const char *name;
     int status;
-    const char *oauth;  /* RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 7591
-                           §3.2.2, RFC 8707 §2 */
+    const char *oauth;  /* NULL: the name; RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009
+                           §2.2.1, RFC 7591  §3.2.2, RFC 8707 §2 */
     const char *advice; /* on the page of the error; NULL: what pages/words.h says of the code */
 } table[ERR_COUNT] = {
     [OK] = {.name = "none"},
-    [ERR_INVALID_REQUEST] = {"invalid_request", 400, "invalid_request", NULL},
-    [ERR_NOT_FOUND] = {"not_found", 404, "not_found", NULL},
+    [ERR_INVALID_REQUEST] = {"invalid_request", 400, NULL, NULL},
+    [ERR_NOT_FOUND] = {"not_found", 404, NULL, NULL},
     [ERR_MISDIRECTED] = {"misdirected", 421, "not_found", NULL},
-    [ERR_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "method_not_allowed", NULL},
+    [ERR_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, NULL, NULL},
     [ERR_NOT_ACCEPTABLE] = {"not_acceptable", 406, "invalid_request", NULL},
     [ERR_TOO_LARGE] = {"too_large", 413, "invalid_request", NULL},
     [ERR_UNSUPPORTED_MEDIA_TYPE] = {"unsupported_media_type", 415, "invalid_request", NULL},
     [ERR_REFUSED] = {.name = "refused"},
-    [ERR_ACCESS_DENIED] = {"access_denied", 403, "access_denied", NULL},
+    [ERR_ACCESS_DENIED] = {"access_denied", 403, NULL, NULL},
     [ERR_NO_TOKEN] = {"no_token", 401, "invalid_token", NULL},
-    [ERR_INVALID_TOKEN] = {"invalid_token", 401, "invalid_token", NULL},
-    [ERR_INSUFFICIENT_SCOPE] = {"insufficient_scope", 403, "insufficient_scope", NULL},
+    [ERR_INVALID_TOKEN] = {"invalid_token", 401, NULL, NULL},
+    [ERR_INSUFFICIENT_SCOPE] = {"insufficient_scope", 403, NULL, NULL},
     /* RFC 6749 has no code for it; clients take this one for a failure that passes. */
     [ERR_RATE_LIMITED] = {"rate_limited", 429, "temporarily_unavailable", NULL},
     [ERR_FORBIDDEN_ORIGIN] = {"forbidden_origin", 403, "access_denied", NULL},
@@ -40,18 +40,15 @@ static const struct {
     [ERR_CONFLICT] = {.name = "conflict"},
     [ERR_EXISTS] = {.name = "exists"},
     [ERR_MISSING] = {.name = "missing"},
-    [ERR_INVALID_CLIENT] = {"invalid_client", 401, "invalid_client", "advice.client"},
-    [ERR_INVALID_REDIRECT_URI] = {"invalid_redirect_uri", 400, "invalid_redirect_uri",
-                                  "advice.client"},
-    [ERR_INVALID_GRANT] = {"invalid_grant", 400, "invalid_grant", NULL},
-    [ERR_INVALID_SCOPE] = {"invalid_scope", 400, "invalid_scope", NULL},
-    [ERR_INVALID_TARGET] = {"invalid_target", 400, "invalid_target", NULL},
-    [ERR_INVALID_CLIENT_METADATA] = {"invalid_client_metadata", 400, "invalid_client_metadata",
-                                     NULL},
-    [ERR_UNSUPPORTED_TOKEN_TYPE] = {"unsupported_token_type", 400, "unsupported_token_type", NULL},
-    [ERR_UNSUPPORTED_GRANT_TYPE] = {"unsupported_grant_type", 400, "unsupported_grant_type", NULL},
-    [ERR_UNSUPPORTED_RESPONSE_TYPE] = {"unsupported_response_type", 400,
-                                       "unsupported_response_type", NULL},
+    [ERR_INVALID_CLIENT] = {"invalid_client", 401, NULL, "advice.client"},
+    [ERR_INVALID_REDIRECT_URI] = {"invalid_redirect_uri", 400, NULL, "advice.client"},
+    [ERR_INVALID_GRANT] = {"invalid_grant", 400, NULL, NULL},
+    [ERR_INVALID_SCOPE] = {"invalid_scope", 400, NULL, NULL},
+    [ERR_INVALID_TARGET] = {"invalid_target", 400, NULL, NULL},
+    [ERR_INVALID_CLIENT_METADATA] = {"invalid_client_metadata", 400, NULL, NULL},
+    [ERR_UNSUPPORTED_TOKEN_TYPE] = {"unsupported_token_type", 400, NULL, NULL},
+    [ERR_UNSUPPORTED_GRANT_TYPE] = {"unsupported_grant_type", 400, NULL, NULL},
+    [ERR_UNSUPPORTED_RESPONSE_TYPE] = {"unsupported_response_type", 400, NULL, NULL},
     /* Answered in mcp/. */
     [ERR_RPC_PARSE] = {.name = "rpc_parse"},
     [ERR_RPC_INVALID_REQUEST] = {.name = "rpc_invalid_request"},
@@ -77,7 +74,7 @@ static void oauth_reply(struct exchange *x, enum rc code, const char *text) {
     struct json *o = json_new_object(x->rp->arena);
     struct reply *rp = x->rp;
 
-    json_put_str(o, "error", table[code].oauth);
+    json_put_str(o, "error", table[code].oauth ? table[code].oauth : table[code].name);
     json_put_str(o, "error_description", text);
     reply_json(rp, table[code].status, o);
     reply_header(rp, "Cache-Control", "no-store");

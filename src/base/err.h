@@ -62,7 +62,8 @@ struct err {
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */
 enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* The same for what an admin must do, of which there is much. */
+/* The same with codes of which there are many. */
+#define invalid_request(e, ...) err_set(e, ERR_INVALID_REQUEST, __VA_ARGS__)
 #define misconfigured(e, ...) err_set(e, ERR_MISCONFIGURED, __VA_ARGS__)
 
 /* Adds what only the log may see; returns e's code too. */

@@ -37,16 +37,16 @@ static enum rc explain_byte(struct text t, size_t at, struct err *e) {
     const char c = at < t.len ? t.p[at] : 0;
 
     if (at == t.len)
-        return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: it ends too early");
+        return invalid_request(e, "not valid JSON: it ends too early");
     if ((c == '}' || c == ']') && follows_comma(t, at))
-        return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: there is a comma before the %c", c);
+        return invalid_request(e, "not valid JSON: there is a comma before the %c", c);
     for (size_t i = 0; c && i < sizeof known / sizeof *known; i++)
         if (strchr(known[i].bytes, c))
-            return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: %s", known[i].why);
+            return invalid_request(e, "not valid JSON: %s", known[i].why);
     if (isprint((unsigned char)c))
-        return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: %c is not expected here", c);
-    return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: the byte 0x%02x is not expected here",
-                   (unsigned)(unsigned char)c);
+        return invalid_request(e, "not valid JSON: %c is not expected here", c);
+    return invalid_request(e, "not valid JSON: the byte 0x%02x is not expected here",
+                           (unsigned)(unsigned char)c);
 }
 
 /* Sets the error of a text with a fault. with_byte: and says where it is. */
@@ -59,16 +59,16 @@ static enum rc explain(const struct json_verdict *v, bool with_byte, struct err 
         [JSON_TOO_LONG] = "the JSON text is too long"};
 
     if (v->fault == JSON_TOO_DEEP)
-        return err_set(e, ERR_INVALID_REQUEST, "the JSON text is nested deeper than %d levels",
-                       JSON_DEPTH_MAX);
+        return invalid_request(e, "the JSON text is nested deeper than %d levels", JSON_DEPTH_MAX);
     if (v->fault == JSON_TOO_MANY_VALUES)
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "the JSON text has too many values: they would take more than the %zu bytes "
-                       "of memory that a text of this length may",
-                       v->memory_max);
+        return invalid_request(
+            e,
+            "the JSON text has too many values: they would take more than the %zu bytes "
+            "of memory that a text of this length may",
+            v->memory_max);
     if (!with_byte || v->fault == JSON_NAME_TWICE || v->fault == JSON_TOO_LONG)
-        return err_set(e, ERR_INVALID_REQUEST, "%s", why[v->fault]);
-    return err_set(e, ERR_INVALID_REQUEST, "%s at byte %zu", why[v->fault], v->at);
+        return invalid_request(e, "%s", why[v->fault]);
+    return invalid_request(e, "%s at byte %zu", why[v->fault], v->at);
 }
 
 enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,

@@ -96,12 +96,12 @@ static enum rc parse_authority(struct arena *a, struct text s, struct url *out, 
         out->userinfo = arena_strndup(a, s.p, (size_t)(at - s.p));
     colon = host_end(host, end);
     if (!colon)
-        return err_set(e, ERR_INVALID_REQUEST, "the host in the URL is not valid");
+        return invalid_request(e, "the host in the URL is not valid");
     out->host = arena_strndup(a, host, (size_t)(colon - host));
     if (colon < end)
         out->port = arena_strndup(a, colon + 1, (size_t)(end - colon - 1));
     if (out->port && !is_port(out->port))
-        return err_set(e, ERR_INVALID_REQUEST, "the port in the URL is not one");
+        return invalid_request(e, "the port in the URL is not one");
     return OK;
 }
 
@@ -110,13 +110,12 @@ static enum rc check_text(const char *text, size_t *scheme, struct err *e) {
     size_t len = strlen(text);
 
     if (len > URL_LEN_MAX)
-        return err_set(e, ERR_INVALID_REQUEST, "the URL is longer than %d bytes", URL_LEN_MAX);
+        return invalid_request(e, "the URL is longer than %d bytes", URL_LEN_MAX);
     for (const char *p = text; *p; p++)
         if (*p <= ' ' || *p > '~' || strchr("\"<>\\^`{|}", *p))
-            return err_set(e, ERR_INVALID_REQUEST,
-                           "the URL has a character that must be percent-encoded");
+            return invalid_request(e, "the URL has a character that must be percent-encoded");
     *scheme = scheme_length(text);
-    return *scheme ? OK : err_set(e, ERR_INVALID_REQUEST, "the URL has no scheme");
+    return *scheme ? OK : invalid_request(e, "the URL has no scheme");
 }
 
 static enum rc check_host(const struct url *u, struct err *e) {
@@ -124,12 +123,12 @@ static enum rc check_host(const struct url *u, struct err *e) {
     struct sockaddr_storage address;
 
     if (is_http && (!u->host || !*u->host))
-        return err_set(e, ERR_INVALID_REQUEST, "the URL has no host");
+        return invalid_request(e, "the URL has no host");
     if (u->host && (*u->host == '[' || (is_http && ends_in_a_number(u->host))) &&
         !url_host_address(u->host, &address))
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "the host in the URL is not valid; an IPv4 address is written as four "
-                       "decimal numbers, without a dot at the end");
+        return invalid_request(
+            e, "the host in the URL is not valid; an IPv4 address is written as four "
+               "decimal numbers, without a dot at the end");
     return OK;
 }
 

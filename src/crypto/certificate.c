@@ -25,10 +25,10 @@ static enum rc chain_load(struct chain *c, const struct certificate_chain *sent,
     const gnutls_datum_t data = {(unsigned char *)(uintptr_t)sent->pem, (unsigned)sent->len};
 
     if (gnutls_x509_crt_list_import2(&c->list, &c->count, &data, GNUTLS_X509_FMT_PEM, 0) < 0)
-        return err_set(e, ERR_INVALID_REQUEST, "these are no certificates");
+        return invalid_request(e, "these are no certificates");
     if (!c->count || c->count > CERTIFICATES_MAX)
-        return err_set(e, ERR_INVALID_REQUEST, "%u certificates; 1 to %d are a chain", c->count,
-                       CERTIFICATES_MAX);
+        return invalid_request(e, "%u certificates; 1 to %d are a chain", c->count,
+                               CERTIFICATES_MAX);
     if (gnutls_x509_trust_list_init(&c->trusted, 0) < 0)
         return err_set(e, ERR_INTERNAL, "GnuTLS cannot be used");
     /* If neither has an authority, every certificate will be found untrusted. */

@@ -15,8 +15,7 @@
 #define ERR_UNSUPPORTED_GRANT_TYPE OAUTH_CODE(7)    /* RFC 6749 §5.2 */
 #define ERR_UNSUPPORTED_RESPONSE_TYPE OAUTH_CODE(8) /* RFC 6749 §4.1.2.1 */
 
-/* Errors with the codes of which there are many. */
-#define invalid_request(e, ...) err_set(e, ERR_INVALID_REQUEST, __VA_ARGS__)
+/* Errors with the codes of which there are many, as invalid_request. */
 #define invalid_client(e, ...) err_set(e, ERR_INVALID_CLIENT, __VA_ARGS__)
 #define invalid_grant(e, ...) err_set(e, ERR_INVALID_GRANT, __VA_ARGS__)
 

@@ -225,8 +225,7 @@ static enum rc read_request(struct fcgi *f, size_t max_body, struct request *rq,
     if (len > max_body)
         return err_set(e, ERR_TOO_LARGE, "the body is over %zu bytes", max_body);
     if (f->unread)
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "a header came twice, once with an underscore in its name");
+        return invalid_request(e, "a header came twice, once with an underscore in its name");
     return read_body(f, len, rq, e);
 }
 

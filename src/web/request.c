@@ -177,15 +177,14 @@ static enum rc form_add(struct arena *a, const char *pair, size_t len, struct fo
     bool repeated = false;
 
     if (!name || !value)
-        return err_set(e, ERR_INVALID_REQUEST, "a parameter is not properly percent-encoded");
+        return invalid_request(e, "a parameter is not properly percent-encoded");
     if (!is_utf8(name) || !is_utf8(value)) /* RFC 6749 appendix B */
-        return err_set(e, ERR_INVALID_REQUEST, "a parameter is not UTF-8");
+        return invalid_request(e, "a parameter is not UTF-8");
 
     for (size_t i = 0; i < out->count && !repeated; i++)
         repeated = !strcmp(out->fields[i].name, name);
     if (out->count == FORM_FIELDS_MAX)
-        return err_set(e, ERR_INVALID_REQUEST, "there are more than %d parameters",
-                       FORM_FIELDS_MAX);
+        return invalid_request(e, "there are more than %d parameters", FORM_FIELDS_MAX);
     out->fields[out->count++] = (struct form_field){name, value, repeated};
     return OK;
 }
@@ -195,7 +194,7 @@ enum rc form_check_repeated(const struct form *f, const char *only, const char *
     for (const struct form_field *field = f->fields; field < f->fields + f->count; field++)
         if (field->repeated && (!only || !strcmp(field->name, only)) &&
             (!except || strcmp(field->name, except) != 0))
-            return err_set(e, ERR_INVALID_REQUEST, "a parameter is given more than once");
+            return invalid_request(e, "a parameter is given more than once");
     return OK;
 }
 
