@@ -111,20 +111,16 @@ static int try_as_service(struct site_set *set, const char *name) {
     return WEXITSTATUS(status);
 }
 
-int site_check_file(const struct site_job *j, const char *file, struct site_set **set,
-                    const struct config **config) {
+int site_check_file(const struct site_job *j, const char *file, struct site_set **set) {
     const struct config_candidate candidate = {j->name, file};
     struct problems problems;
     int status = EXIT_WRONG;
-    const struct config_site *site;
     unsigned others;
 
     problems_begin(&problems);
     *set = site_set_load(j->config_path, NULL, &candidate, problems.f);
     others = print_own(j, &problems);
-    site = *set ? config_sites_find((*set)->config, j->name) : NULL;
-    *config = site ? site->config : NULL;
-    if (site)
+    if (*set && config_sites_find((*set)->config, j->name))
         status = try_as_service(*set, j->name);
     if (others && *set)
         (void)fprintf(stderr, "other sites have faults: mcp-authd site check\n");
@@ -133,7 +129,6 @@ int site_check_file(const struct site_job *j, const char *file, struct site_set 
 
 static int check_one(const struct site_job *j) {
     const bool enabled = !access(site_path(j, true), F_OK);
-    const struct config *config;
     struct site_set *set;
     int status;
 
@@ -141,7 +136,7 @@ static int check_one(const struct site_job *j) {
         (void)fprintf(stderr, "mcp-authd site: there is no site %s in %s\n", j->name, j->dir);
         return EXIT_WRONG;
     }
-    status = site_check_file(j, site_path(j, enabled), &set, &config);
+    status = site_check_file(j, site_path(j, enabled), &set);
     if (status != EXIT_WRONG)
         (void)printf("%s is good%s\n", j->name,
                      status ? ", but something that it names is left out" : "");

@@ -148,16 +148,15 @@ static void print_next_steps(const struct site_job *j, const struct config *c,
 
 /* Puts a file that is right in its place. */
 static int put_in_place(const struct site_job *j, const char *file) {
-    const struct config *config;
     struct site_set *set;
-    int status = site_check_file(j, file, &set, &config);
+    int status = site_check_file(j, file, &set);
 
     if (status == EXIT_WRONG) {
         (void)fprintf(stderr, "mcp-authd site: %s is not right: nothing was changed\n", j->name);
     } else if (!rename_free(file, site_path(j, true))) {
         status = failed(site_path(j, true));
     } else {
-        print_next_steps(j, config, set->config->host);
+        print_next_steps(j, config_sites_find(set->config, j->name)->config, set->config->host);
         status = EXIT_SUCCESS; /* what is left out of it has been said */
     }
     site_set_free(set);

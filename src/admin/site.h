@@ -30,11 +30,9 @@ const char *site_path(const struct site_job *j, bool enabled);
 /* ---- check.c ---- */
 
 /* Reads this file as the site, together with all others, and tries as the service's user what it
- * names. Faults of other sites are counted and not shown. *config: what it would be, till
- * site_set_free(*set); NULL where 2 is returned. */
+ * names. Faults of other sites are counted and not shown. Unless 2 is returned, *set has it. */
 struct site_set;
-int site_check_file(const struct site_job *j, const char *file, struct site_set **set,
-                    const struct config **config);
+int site_check_file(const struct site_job *j, const char *file, struct site_set **set);
 int site_check(const struct site_job *j); /* one, or all */
 
 /* ---- list.c ---- */

@@ -13,7 +13,7 @@ static const struct {
     const char *name;
     int status;
     const char *oauth;  /* NULL: the name; RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009
-                           §2.2.1, RFC 7591  §3.2.2, RFC 8707 §2 */
+                           §2.2.1, RFC 7591 §3.2.2, RFC 8707 §2 */
     const char *advice; /* on the page of the error; NULL: what pages/words.h says of the code */
 } table[ERR_COUNT] = {
     [OK] = {.name = "none"},

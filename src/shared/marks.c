@@ -27,9 +27,8 @@ enum rc marks_open(const char *path, struct marks **out, struct err *e) {
 }
 
 void marks_close(struct marks *m) {
-    if (!m)
-        return;
-    mapped_file_close(&m->file);
+    if (m)
+        mapped_file_close(&m->file);
     free(m);
 }
 
