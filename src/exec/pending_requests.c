@@ -28,7 +28,7 @@ struct pending_requests {
 };
 
 static void send_request(struct pending_requests *q, const char *key, struct json *v) {
-    struct json *message, *params = json_get(v, "params");
+    struct json *message = json_new_object(q->c->arena), *params = json_get(v, "params");
     struct pending_request *r = &q->list[q->count];
 
     *r = (struct pending_request){arena_printf(q->c->arena, "%s.%zu", q->token, q->count++), key,
@@ -37,8 +37,10 @@ static void send_request(struct pending_requests *q, const char *key, struct jso
     /* 2025-11-25 requires an elicitationId for URL mode. */
     if (json_get(params, "url") && !json_get(params, "elicitationId"))
         json_put_str(params, "elicitationId", r->id);
-    message = rpc_notification(q->c->arena, r->method, params);
+    json_put_str(message, "jsonrpc", "2.0");
     json_put_str(message, "id", r->id);
+    json_put_str(message, "method", r->method);
+    json_put_given(message, "params", params);
     mcp_stream_send(q->c, q->c->arena, message);
 }
 

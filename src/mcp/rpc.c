@@ -69,7 +69,7 @@ struct json *rpc_notification(struct arena *a, const char *method, struct json *
 
     json_put_str(message, "jsonrpc", "2.0");
     json_put_str(message, "method", method);
-    json_put_given(message, "params", params);
+    json_put(message, "params", params);
     return message;
 }
 

@@ -51,7 +51,6 @@ struct text rpc_result(struct arena *a, const struct json *id, struct text resul
 struct text rpc_error(struct arena *a, const struct json *id, enum mcp_protocol protocol,
                       const struct err *e, struct json *data);
 
-/* `params` NULL: none. With an id it is a request. */
 struct json *rpc_notification(struct arena *a, const char *method, struct json *params);
 
 /* The HTTP status that goes with an error. */
