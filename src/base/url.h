@@ -28,6 +28,10 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
 bool url_is_loopback(const struct url *u);
 /* The IP address that the host of a URL is; false: the host is a name. */
 bool url_host_address(const char *host, struct sockaddr_storage *out);
+/* Is the host of a URL, in any letter case, in a list of hosts and domains, or below one of them?
+ * The list is separated by spaces; a dot before an entry, and one after the host, mean nothing, as
+ * in the variable no_proxy of other programs. An IPv6 address is in brackets in both. */
+bool url_host_is_among(const char *list, const char *host);
 /* scheme://host[:port], scheme and host in lower case, a default port left out (RFC 6454 §6.2). */
 const char *url_origin(struct arena *a, const struct url *u);
 

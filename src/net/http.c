@@ -7,7 +7,6 @@
 #include "base/url.h"
 #include "metrics/metrics.h"
 #include "net/http_tls.h"
-#include "net/no_proxy.h"
 #include "net/ssrf_filter.h"
 
 #define CONNECTIONS_KEPT 8
@@ -170,7 +169,7 @@ static bool goes_through_proxy(const struct http_client *c, struct arena *a,
     if (!*c->proxy || c->public_only)
         return *c->proxy != 0;
     return !rq->is_local && !url_parse(a, rq->url, &u, ERR_IGNORED) && !strcmp(u.scheme, "https") &&
-           !url_is_loopback(&u) && !no_proxy_has(c->no_proxy, u.host);
+           !url_is_loopback(&u) && !url_host_is_among(c->no_proxy, u.host);
 }
 
 /* Is the URL's host an address that the filter refuses, or is it no URL? For what goes through a

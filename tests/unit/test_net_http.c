@@ -10,9 +10,9 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/url.h"
 #include "metrics/metrics.h"
 #include "net/http.h"
-#include "net/no_proxy.h"
 
 /* A name service that does not answer for as long as the test wants, in place of the C library's:
  * what libcurl calls is found here first. */
@@ -293,19 +293,19 @@ static void exceptions_are_whole_labels(void **state) {
     static const char list[] = "example.com  .internal 10.0.0.1 [fd00::1]";
 
     (void)state;
-    assert_true(no_proxy_has(list, "example.com"));
-    assert_true(no_proxy_has(list, "A.Example.COM."));
-    assert_true(no_proxy_has(list, "a.b.internal"));
-    assert_true(no_proxy_has(list, "internal"));
-    assert_true(no_proxy_has(list, "10.0.0.1"));
-    assert_true(no_proxy_has(list, "[FD00::1]"));
-    assert_false(no_proxy_has(list, "notexample.com"));
-    assert_false(no_proxy_has(list, "example.com.test"));
-    assert_false(no_proxy_has(list, "com"));
-    assert_false(no_proxy_has(list, "[fd00::11]"));
-    assert_false(no_proxy_has(list, ""));
-    assert_false(no_proxy_has("", "example.com"));
-    assert_false(no_proxy_has(" . ", "example.com"));
+    assert_true(url_host_is_among(list, "example.com"));
+    assert_true(url_host_is_among(list, "A.Example.COM."));
+    assert_true(url_host_is_among(list, "a.b.internal"));
+    assert_true(url_host_is_among(list, "internal"));
+    assert_true(url_host_is_among(list, "10.0.0.1"));
+    assert_true(url_host_is_among(list, "[FD00::1]"));
+    assert_false(url_host_is_among(list, "notexample.com"));
+    assert_false(url_host_is_among(list, "example.com.test"));
+    assert_false(url_host_is_among(list, "com"));
+    assert_false(url_host_is_among(list, "[fd00::11]"));
+    assert_false(url_host_is_among(list, ""));
+    assert_false(url_host_is_among("", "example.com"));
+    assert_false(url_host_is_among(" . ", "example.com"));
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
