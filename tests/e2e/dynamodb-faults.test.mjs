@@ -179,7 +179,7 @@ describe('DynamoDB is gone', () => {
       assert.ok(almostSlowest(times) < 1000, `${times.length} calls, slowest ${Math.max(...times)} ms`);
       for (const { response, ms } of await answers) {
         assertComeBack(response);
-        assert.ok(ms < PATIENCE_MS, `${ms} ms`);
+        assert.ok(ms < 2 * PATIENCE_MS, `${ms} ms`); // some wait until more workers are started
       }
       assertOAuthError(await redeem(site, granted), 503, 'temporarily_unavailable');
       proxy.setDown(false);
