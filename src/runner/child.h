@@ -17,7 +17,7 @@ struct child_start {
     int death_signal;  /* sent by the kernel when the parent ends; 0: none. A child whose parent has
                           ended before that exits at once */
     int silent_max_ms; /* the master kills it if it sends no heartbeat for so long
-                               (base/watchdog.h); 0: it need not send any */
+                          (base/watchdog.h); 0: it need not send any */
 };
 
 /* fork(2). Returns 0 in the child, the child's process id in the parent, or -1 with errno. */

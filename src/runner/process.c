@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -256,11 +255,10 @@ static bool await_end(struct process *r, int64_t wait_ms) {
     const int64_t until = clock_monotonic_ms() + wait_ms;
     struct process_result end = {0};
     struct process ending = {.fds[INSTANCE_RUN] = r->fds[INSTANCE_RUN], .result = &end};
-    struct pollfd p = {.fd = r->fds[INSTANCE_RUN], .events = POLLIN};
     bool ended = false;
 
-    for (int left; !ended && (left = clock_wait_ms(until, INT_MAX)) > 0;)
-        ended = poll(&p, 1, left) > 0 && has_ended(&ending);
+    while (!ended && descriptor_wait(r->fds[INSTANCE_RUN], POLLIN, until))
+        ended = has_ended(&ending);
     r->result->cpu_us = end.cpu_us;
     r->result->max_rss_kib = end.max_rss_kib;
     return ended;
