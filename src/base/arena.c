@@ -15,6 +15,7 @@
 #define LARGE_BYTES (128 * 1024) /* of a piece that is the system's own */
 #define SPARE_BYTES (512 * 1024) /* that may stay with us for the next request */
 #define BUF_FIRST_BYTES 256
+#define PRINTED_BYTES 256
 
 struct chunk {
     struct chunk *next;
@@ -92,6 +93,10 @@ struct arena *arena_new_small(size_t max_bytes) {
     return new_arena(max_bytes, SMALL_CHUNK_BYTES);
 }
 
+static size_t aligned(size_t len) {
+    return (len + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+}
+
 void *arena_alloc(struct arena *a, size_t len) {
     struct chunk *c = a->chunks;
     void *p;
@@ -103,13 +108,21 @@ void *arena_alloc(struct arena *a, size_t len) {
     c->used = len;
     p = c->data;
 #else
-    len = (len + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+    len = aligned(len);
     if (!c || c->size - c->used < len)
         c = chunk_new(a, len > a->chunk_bytes ? len : a->chunk_bytes);
     p = c->data + c->used;
     c->used += len;
 #endif
     return p; /* zero: a chunk begins so, and is wiped when it is given back */
+}
+
+/* The newest piece needs only `len` of its `had` bytes; the rest is zero. */
+static void give_back(struct arena *a, size_t had, size_t len) {
+#ifdef WITH_SANITIZERS
+    had = len; /* it is a block of its own */
+#endif
+    a->chunks->used -= aligned(had) - aligned(len);
 }
 
 void arena_release(struct arena *a, const void *p) {
@@ -138,16 +151,24 @@ char *arena_strndup(struct arena *a, const char *s, size_t len) {
     return p;
 }
 
+/* Formats into a piece that most texts fit in. A longer one gets a piece of exactly its length: a
+ * large piece has a chunk to itself, which arena_release frees. */
 char *arena_printf(struct arena *a, const char *fmt, ...) {
+    char *p = arena_alloc(a, PRINTED_BYTES);
     va_list ap;
     int len;
-    char *p;
 
     va_start(ap, fmt);
-    len = vsnprintf(NULL, 0, fmt, ap);
+    len = vsnprintf(p, PRINTED_BYTES, fmt, ap);
     va_end(ap);
     if (len < 0)
         out_of_memory("format", 0);
+    if (len < PRINTED_BYTES) {
+        give_back(a, PRINTED_BYTES, (size_t)len + 1);
+        return p;
+    }
+    explicit_bzero(p, PRINTED_BYTES);
+    give_back(a, PRINTED_BYTES, 0);
     p = arena_alloc(a, (size_t)len + 1);
     va_start(ap, fmt);
     (void)vsnprintf(p, (size_t)len + 1, fmt, ap);
@@ -260,17 +281,27 @@ void buf_add(struct buf *b, const void *data, size_t len) {
     b->p[b->len] = 0;
 }
 
+/* Formats into what is free already, and once more only if it is longer: to measure first would
+ * format everything twice. */
 void buf_addf(struct buf *b, const char *fmt, ...) {
+    const size_t room = b->cap - b->len;
     va_list ap;
     int len;
 
-    va_start(ap, fmt);
-    len = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
-    if (len <= 0 || !grow(b, (size_t)len))
+    if (b->overflow)
         return;
     va_start(ap, fmt);
-    (void)vsnprintf(b->p + b->len, (size_t)len + 1, fmt, ap);
+    len = vsnprintf(b->p + b->len, room, fmt, ap);
     va_end(ap);
+    if (len < 0)
+        out_of_memory("format", 0);
+    if ((size_t)len >= room) {
+        b->p[b->len] = 0;
+        if (!grow(b, (size_t)len))
+            return;
+        va_start(ap, fmt);
+        (void)vsnprintf(b->p + b->len, (size_t)len + 1, fmt, ap);
+        va_end(ap);
+    }
     b->len += (size_t)len;
 }

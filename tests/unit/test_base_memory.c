@@ -68,6 +68,61 @@ static void a_buffer_keeps_to_its_limit(void **state) {
     assert_true(b.overflow);
 }
 
+/* Texts of all lengths around the first piece of a buffer, which is tried first. */
+static void what_is_formatted_is_whole_and_leaves_nothing_behind(void **state) {
+    char text[600] = "";
+
+    for (size_t len = 0; len < sizeof text - 1; text[len++] = 'x') {
+        const char *printed = arena_printf(*state, "%s%d", text, 7);
+        const unsigned char *next = arena_alloc(*state, sizeof text);
+        struct buf b;
+
+        assert_int_equal(strlen(printed), len + 1);
+        assert_memory_equal(printed, text, len);
+        for (size_t i = 0; i < sizeof text; i++)
+            assert_int_equal(next[i], 0);
+        buf_init(&b, *state, 300);
+        buf_addf(&b, "%s%d", "ab", 1);
+        buf_addf(&b, "%s", text);
+        assert_int_equal(b.len, len <= 297 ? len + 3 : 3);
+        assert_int_equal(strlen(b.p), b.len);
+        assert_int_equal(b.overflow, len > 297);
+        buf_addf(&b, "%d", 1);
+        assert_int_equal(b.len, len <= 296 ? len + 4 : len == 297 ? 300 : 3);
+        arena_reset(*state);
+    }
+}
+
+/* It frees what it was given and nothing else, however large and however made that was. */
+static void a_release_leaves_what_came_later(void **state) {
+    char text[40000];
+
+    for (size_t len = 100; len < sizeof text; len += 100) {
+        const char *first, *second;
+
+        memset(text, 'x', len);
+        text[len] = 0;
+        first = arena_printf(*state, "%s", text);
+        second = arena_strdup(*state, "second");
+        arena_release(*state, first);
+        assert_string_equal(second, "second");
+        assert_string_equal(arena_strdup(*state, "third"), "third");
+        assert_string_equal(second, "second");
+        arena_reset(*state);
+    }
+}
+
+/* As much as the arena has, and not one text twice. */
+static void a_text_may_take_most_of_an_arena(void **state) {
+    struct arena *small = arena_new(16384);
+    char text[16001] = "";
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    assert_int_equal(strlen(arena_printf(small, "%s", text)), sizeof text - 1);
+    arena_free(small);
+}
+
 static void base64url_goes_there_and_back(void **state) {
     static const struct {
         const char *data, *text;
@@ -108,6 +163,9 @@ int main(void) {
         WITH_ARENA(deferred_calls_run_last_first),
         WITH_ARENA(memory_is_zeroed_and_aligned_also_after_a_reset),
         cmocka_unit_test(a_small_arena_has_room_for_what_it_promises),
+        WITH_ARENA(what_is_formatted_is_whole_and_leaves_nothing_behind),
+        WITH_ARENA(a_release_leaves_what_came_later),
+        cmocka_unit_test(a_text_may_take_most_of_an_arena),
         WITH_ARENA(a_buffer_keeps_to_its_limit),
         WITH_ARENA(base64url_goes_there_and_back),
         WITH_ARENA(base64_that_is_not_canonical_is_refused),
