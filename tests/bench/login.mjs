@@ -2,10 +2,14 @@
 // stores, as in production: Cognito's stand-in and DynamoDB Local (behind the proxy that checks every signature) are reached over TLS, and as
 // many authorities are trusted as for Amazon's servers. Once with kept connections, once with a new one for each request that goes out.
 // Then the memory of 64 workers after logins.
+// mcp-authd has a processor of its own if there are two: clients, web server, Cognito and DynamoDB, which take ten times its time here, are
+// other machines in use. So many logins are under way at once as calls in `make bench`; one at a time is measured beside that.
 //
-//   make bench-login          LOGINS=100 for each figure
+//   make bench-login          LOGINS=200 for each figure, CONNECTIONS=16
 
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { Browser } from '../parts/browser.mjs';
 import { workersOf } from '../parts/daemon.mjs';
@@ -20,7 +24,9 @@ import { makeCertificates } from '../parts/tls.mjs';
 import { daemonCpu } from './fair.mjs';
 import { exitStatus, figure } from './figures.mjs';
 
-const LOGINS = Number(process.env.LOGINS ?? 100);
+const LOGINS = Number(process.env.LOGINS ?? 200);
+const AT_ONCE = Number(process.env.CONNECTIONS ?? 16);
+const [OURS, THEIRS] = os.cpus().length > 1 ? [['taskset', '-c', '0'], `1-${os.cpus().length - 1}`] : [[]];
 const WARM_UP = 10;
 const MANY_WORKERS = 64;
 const MANY_LOGINS = 4000;         // so many at most, until there is a connection of each of them to each peer
@@ -41,7 +47,7 @@ async function startTlsSite(workers, dynamodb) {
   const front = await startTlsFront({ certificates, to });
   const proxy = dynamodb && await startDynamoDbProxy({ dynamodb });
   const proxyFront = proxy && await startTlsFront({ certificates, to: { port: new URL(proxy.endpoint).port } });
-  const site = await startSite({ logFile: 'daemon.log',
+  const site = await startSite({ logFile: 'daemon.log', under: OURS,
     config: { WORKERS_MIN: String(workers), WORKERS_MAX: String(workers), COGNITO_TOKEN_URL: `${front.origin}/oauth2/token`,
       COGNITO_JWKS_URL: `${front.origin}/local_Pool1/.well-known/jwks.json`, ...(proxy && { SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: TABLE }) },
     env: { AWS_CA_BUNDLE: bundle, ...(proxy && { ...proxy.env(), AWS_ENDPOINT_URL_DYNAMODB: proxyFront.origin }) } });
@@ -57,12 +63,22 @@ async function startTlsSite(workers, dynamodb) {
     } };
 }
 
-async function measure({ site, handshakes }) {
-  for (let i = 0; i < WARM_UP; i += 1) await tokens(site);
-  const before = { cpu: daemonCpu(site.daemon), connections: handshakes('connections'), resumed: handshakes('resumed') };
-  for (let i = 0; i < LOGINS; i += 1) await tokens(site, { browser: new Browser() });
-  return { cpu: (daemonCpu(site.daemon) - before.cpu) / LOGINS, connections: (handshakes('connections') - before.connections) / LOGINS,
-    resumed: (handshakes('resumed') - before.resumed) / LOGINS };
+// So many logins, each of a browser of its own.
+async function logIn(site, count, atOnce) {
+  let left = count;
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    for (; left > 0; await tokens(site, { browser: new Browser() })) left -= 1;
+  }));
+}
+
+// What a login takes: CPU time in ms, connections, and how many of them were resumed.
+async function measure({ site, handshakes }, atOnce = AT_ONCE) {
+  const spent = () => [daemonCpu(site.daemon), handshakes('connections'), handshakes('resumed')];
+  await logIn(site, Math.max(WARM_UP, atOnce), atOnce);
+  const before = spent();
+  await logIn(site, LOGINS, atOnce);
+  const [cpu, connections, resumed] = spent().map((each, i) => (each - before[i]) / LOGINS);
+  return { cpu, connections, resumed };
 }
 
 function judge(what, value, unit, most) {
@@ -76,6 +92,8 @@ async function bothWays(store, tlsSite) {
     judge(`${store}, ${connections} connections (${result.connections.toFixed(2)} a login, ${result.resumed.toFixed(2)} of them resumed), CPU time`,
       result.cpu, 'ms', CPU_MAX[store][connections]);
   }
+  tlsSite.requestsPerConnection(0);
+  figure('A login', `${store}, kept connections, one login at a time`, `${(await measure(tlsSite, 1)).cpu.toFixed(2)} ms`);
 }
 
 async function costOfDynamoDb(dynamodb) {
@@ -84,7 +102,7 @@ async function costOfDynamoDb(dynamodb) {
   try {
     await bothWays('dynamodb', tlsSite);
     const from = proxy.calls.length;
-    for (let i = 0; i < LOGINS; i += 1) await tokens(site, { browser: new Browser() });
+    await logIn(site, LOGINS, 1);
     const units = {};
     for (const { action, units: each } of proxy.calls.slice(from)) units[action] = Math.max(units[action] ?? 0, each);
     for (const [action, count] of Object.entries(countActions(proxy, from))) {
@@ -118,7 +136,8 @@ async function memoryOfMany(store, dynamodb) {
 }
 
 try {
-  console.log(`${LOGINS} logins, one after the other: GET and POST /authorize, GET /callback, POST /token`);
+  if (THEIRS) execFileSync('taskset', ['-a', '-c', '-p', THEIRS, String(process.pid)]);
+  console.log(`${LOGINS} logins, ${AT_ONCE} at once: GET and POST /authorize, GET /callback, POST /token`);
   const local = await startTlsSite(2);
   try {
     await bothWays('lmdb', local);
