@@ -184,7 +184,7 @@ static enum meaning read_reply(struct arena *a, const struct http_reply *reply,
                                struct dynamodb_result *r) {
     struct json *body;
 
-    r->answer_s = http_date(http_reply_header(reply, "Date"));
+    r->date = http_reply_header(reply, "Date");
     if (!checksum_is_right(reply)) {
         r->fault = "WrongChecksum";
         return UNKNOWN;
@@ -277,10 +277,10 @@ static enum meaning attempt(struct call *c, struct dynamodb_result *r) {
 
 /* AWS signs its answers with its own time: with that, the same request may be accepted. */
 static bool set_clock(struct call *c, const struct dynamodb_result *r) {
-    int64_t skew_s = r->answer_s - clock_now_s(c->d->options.clock);
+    int64_t answer_s = http_date(r->date), skew_s = answer_s - clock_now_s(c->d->options.clock);
     int64_t change_s = skew_s - c->d->skew_s;
 
-    if (c->clock_set || !r->answer_s || llabs(change_s) < DYNAMODB_SKEW_MIN_S)
+    if (c->clock_set || !answer_s || llabs(change_s) < DYNAMODB_SKEW_MIN_S)
         return false;
     c->clock_set = true;
     c->d->skew_s = skew_s;

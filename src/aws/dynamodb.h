@@ -41,7 +41,7 @@ struct dynamodb_result {
     unsigned tries;
     bool unsure;      /* a try that did not get its answer may have been carried out */
     bool unavailable; /* no try got an answer that another one would not change */
-    int64_t answer_s; /* the Date of the last answer, seconds since 1970; 0 if there was none */
+    const char *date; /* that header of the last answer; NULL if there was none */
 };
 struct dynamodb_request {
     const char *operation;

@@ -125,7 +125,7 @@ static bool describe_table(struct doctor *d, const struct table *t, struct dynam
         return false;
     if (!*t->prefix || !uses_session_table(d->config)) { /* once */
         report_credentials(d, db);
-        doctor_check_clock(d, "DynamoDB", r.answer_s, CLOCK_LIMIT_S);
+        doctor_check_clock(d, "DynamoDB", r.date, CLOCK_LIMIT_S);
     }
     begin_check(d, t, "table");
     if (done)

@@ -45,8 +45,7 @@ static void check_key_set(struct doctor *d) {
         jwk_set_free(set);
         doctor_ok(d, "%s", url);
     }
-    doctor_check_clock(d, provider(d)->name, http_date(http_reply_header(&reply, "Date")),
-                       TOKEN_LEEWAY_S);
+    doctor_check_clock(d, provider(d)->name, http_reply_header(&reply, "Date"), TOKEN_LEEWAY_S);
 }
 
 /* What the provider says of itself (OpenID Connect Discovery §4). Not all do. */

@@ -5,6 +5,7 @@
 
 #include "app/site_set.h"
 #include "aws/endpoint.h"
+#include "net/http_reply.h"
 
 #define ARENA_MAX (64UL << 20)
 #define TEXT_MAX 512
@@ -52,8 +53,8 @@ const char *doctor_user_name(struct arena *a, uid_t uid) {
     return p ? arena_strdup(a, p->pw_name) : arena_printf(a, "%u", (unsigned)uid);
 }
 
-void doctor_check_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s) {
-    int64_t ahead_s = clock_now_s(&d->clock) - answer_s;
+void doctor_check_clock(struct doctor *d, const char *whose, const char *date, int64_t limit_s) {
+    int64_t answer_s = http_date(date), ahead_s = clock_now_s(&d->clock) - answer_s;
 
     if (!answer_s)
         return;

@@ -43,8 +43,8 @@ unsigned doctor_report_lines(struct doctor *d, enum verdict verdict, const char 
                              struct problems *lines);
 /* The name of a user; its number if it has none. */
 const char *doctor_user_name(struct arena *a, uid_t uid);
-/* The check "clock": compares this host's clock with the Date of an answer (0: it had none). */
-void doctor_check_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s);
+/* The check "clock": compares this host's clock with the Date of an answer (NULL: it had none). */
+void doctor_check_clock(struct doctor *d, const char *whose, const char *date, int64_t limit_s);
 
 /* The checks: check_….c. */
 void check_config(struct doctor *d);
