@@ -59,12 +59,12 @@ static bool is_unreserved(char c) {
     return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
 /* RFC 3986 §3.1: a letter, then letters, digits, + - and dots. */
 static size_t scheme_length(const char *s) {
-    size_t n = strspn(s, LETTERS "0123456789+-.");
+    size_t n = 0;
 
+    while (isalnum((unsigned char)s[n]) || s[n] == '+' || s[n] == '-' || s[n] == '.')
+        n++;
     return isalpha((unsigned char)*s) && s[n] == ':' ? n : 0;
 }
 
@@ -107,13 +107,14 @@ static enum rc parse_authority(struct arena *a, struct text s, struct url *out, 
 
 /* Which characters there may be, and a scheme at the beginning: its length in *scheme. */
 static enum rc check_text(const char *text, size_t *scheme, struct err *e) {
-    size_t len = strlen(text);
+    const char *end = text + strcspn(text, "\"<>\\^`{|}"), *p = text;
 
-    if (len > URL_LEN_MAX)
+    if (strlen(text) > URL_LEN_MAX)
         return invalid_request(e, "the URL is longer than %d bytes", URL_LEN_MAX);
-    for (const char *p = text; *p; p++)
-        if (*p <= ' ' || *p > '~' || strchr("\"<>\\^`{|}", *p))
-            return invalid_request(e, "the URL has a character that must be percent-encoded");
+    while (*p > ' ' && *p <= '~')
+        p++;
+    if (*end || *p)
+        return invalid_request(e, "the URL has a character that must be percent-encoded");
     *scheme = scheme_length(text);
     return *scheme ? OK : invalid_request(e, "the URL has no scheme");
 }
@@ -174,11 +175,14 @@ const char *url_origin(struct arena *a, const struct url *u) {
 }
 
 void url_encode_bytes(struct buf *b, const char *s, size_t len, char keep) {
-    for (size_t i = 0; i < len; i++) {
-        if (is_unreserved(s[i]) || (keep && s[i] == keep))
-            buf_addc(b, s[i]);
-        else
-            buf_addf(b, "%%%02X", (unsigned char)s[i]);
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0, plain = 0; i < len; i++, plain = i) {
+        while (i < len && (is_unreserved(s[i]) || (keep && s[i] == keep)))
+            i++;
+        buf_add(b, s + plain, i - plain);
+        if (i < len)
+            buf_add(b, (char[]){'%', digits[(unsigned char)s[i] >> 4], digits[s[i] & 15]}, 3);
     }
 }
 
