@@ -32,58 +32,50 @@ char *base64url_encode(struct arena *a, const void *data, size_t len) {
     return out;
 }
 
-/* 1 + the value of a character; 0 for one that is in neither alphabet, and for the last two, in
- * which the alphabets differ. */
+/* 1 + the value of a character; 0 for one that is not in the alphabet. */
 #define SIX(c, n)                                                                                  \
     [c] = (n), [(c) + 1] = (n) + 1, [(c) + 2] = (n) + 2, [(c) + 3] = (n) + 3, [(c) + 4] = (n) + 4, \
     [(c) + 5] = (n) + 5
 #define TEN(c, n)                                                                                  \
     SIX(c, n), [(c) + 6] = (n) + 6, [(c) + 7] = (n) + 7, [(c) + 8] = (n) + 8, [(c) + 9] = (n) + 9
-static const uint8_t values[256] = {TEN('A', 1),  TEN('K', 11), SIX('U', 21), TEN('a', 27),
-                                    TEN('k', 37), SIX('u', 47), TEN('0', 53)};
+#define VALUES(c62, c63)                                                                           \
+    TEN('A', 1), TEN('K', 11), SIX('U', 21), TEN('a', 27), TEN('k', 37), SIX('u', 47),             \
+        TEN('0', 53), [c62] = 63, [c63] = 64
+static const uint8_t url_values[256] = {VALUES('-', '_')}, plain_values[256] = {VALUES('+', '/')};
 
-/* The value of a character, or -1. */
-static inline int value_of(char c, const char *alphabet) {
-    const int n = values[(unsigned char)c];
+/* Four characters into three bytes. */
+static inline bool decode_four(const char *s, const uint8_t values[256], uint8_t *out) {
+    const unsigned first = values[(uint8_t)s[0]] - 1u, second = values[(uint8_t)s[1]] - 1u,
+                   third = values[(uint8_t)s[2]] - 1u, fourth = values[(uint8_t)s[3]] - 1u;
 
-    if (n)
-        return n - 1;
-    if (c == alphabet[62])
-        return 62;
-    return c == alphabet[63] ? 63 : -1;
+    out[0] = (uint8_t)(first << 2 | second >> 4);
+    out[1] = (uint8_t)(second << 4 | third >> 2);
+    out[2] = (uint8_t)(third << 6 | fourth);
+    return (first | second | third | fourth) < 64;
 }
 
 /* Decodes text without padding. The unused bits of the last character must be zero: otherwise two
  * texts would stand for the same bytes. */
-static uint8_t *decode(struct arena *a, const char *text, size_t text_len, const char *alphabet,
-                       size_t *len) {
-    uint8_t *out, *p;
-    uint32_t bits = 0;
-    unsigned count = 0;
+static uint8_t *decode(struct arena *a, const char *text, size_t text_len,
+                       const uint8_t values[256], size_t *len) {
+    uint8_t *out = arena_alloc(a, text_len / 4 * 3 + 3), *p = out;
+    char last[] = "AAAA"; /* the value of A is 0 */
 
-    if (text_len % 4 == 1)
-        return NULL;
-    out = p = arena_alloc(a, text_len / 4 * 3 + 3);
-    for (size_t i = 0; i < text_len; i++) {
-        int v = value_of(text[i], alphabet);
-
-        if (v < 0)
+    for (; text_len >= 4; text += 4, text_len -= 4, p += 3)
+        if (!decode_four(text, values, p))
             return NULL;
-        bits = bits << 6 | (uint32_t)v;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            *p++ = (uint8_t)(bits >> count);
-        }
+    if (text_len) {
+        memcpy(last, text, text_len);
+        if (text_len == 1 || !decode_four(last, values, p) || p[text_len - 1])
+            return NULL;
+        p += text_len - 1;
     }
-    if (bits & ((1u << count) - 1))
-        return NULL;
     *len = (size_t)(p - out);
     return out;
 }
 
 uint8_t *base64url_decode(struct arena *a, const char *text, size_t text_len, size_t *len) {
-    return decode(a, text, text_len, url_alphabet, len);
+    return decode(a, text, text_len, url_values, len);
 }
 
 uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_t *len) {
@@ -91,7 +83,7 @@ uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_
         return NULL;
     for (int i = 0; i < 2 && text_len && text[text_len - 1] == '='; i++)
         text_len--;
-    return decode(a, text, text_len, plain, len);
+    return decode(a, text, text_len, plain_values, len);
 }
 
 char *base64_encode(struct arena *a, const void *data, size_t len) {
