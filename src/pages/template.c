@@ -24,7 +24,7 @@ void html_text(struct buf *b, const char *s) {
 
 struct walk {
     struct buf *b;
-    const char *source; /* the whole of it, for line numbers */
+    const char *source, *end; /* the whole of it, also for line numbers */
     struct err *e;
     bool checking;
     bool failed;
@@ -94,7 +94,8 @@ static bool read_tag(struct walk *w, const struct placeholder *p, struct tag *ta
     tag->end = p->end;
     if (tag->kind == '!')
         return true;
-    name += strspn(name, " \t");
+    if (*name <= ' ')
+        name += strspn(name, " \t");
     len = name_len(name);
     if (!len || len > TEMPLATE_NAME_MAX || name + len + strspn(name + len, " \t") != end)
         return no_tag(w, p->start) != NULL;
@@ -103,10 +104,12 @@ static bool read_tag(struct walk *w, const struct placeholder *p, struct tag *ta
     return true;
 }
 
-static struct found find(const struct template_scope *s, const char *name) {
+static struct found find(const struct walk *w, const char *name, struct view v) {
     const size_t prefix = sizeof TEXT_PREFIX - 1;
 
-    for (; s; s = s->outer) {
+    if (!v.emit && !w->checking) /* what is only read to its end needs no values */
+        return (struct found){0};
+    for (const struct template_scope *s = v.scope; s; s = s->outer) {
         if (s->text && !strncmp(name, TEXT_PREFIX, prefix)) {
             const char *text = s->text(s->language, name + prefix);
 
@@ -115,9 +118,9 @@ static struct found find(const struct template_scope *s, const char *name) {
         }
         if (s->list && !strcmp(s->list->name, name))
             return (struct found){.list = s->list};
-        for (const struct template_value *v = s->values; v && v->name; v++)
-            if (!strcmp(v->name, name))
-                return (struct found){.value = v->value};
+        for (const struct template_value *value = s->values; value && value->name; value++)
+            if (*value->name == *name && !strcmp(value->name, name)) /* most differ at once */
+                return (struct found){.value = value->value};
         if (s->sample && list_has(s->sample, name))
             return (struct found){.value = "x"};
     }
@@ -162,7 +165,7 @@ static bool is_full(const struct found *f) {
 }
 
 static const char *walk_section(struct walk *w, const struct tag *tag, struct view v) {
-    struct found f = find(v.scope, tag->name);
+    struct found f = find(w, tag->name, v);
 
     if (!f.value && !f.list && !f.text && w->checking)
         return fail(w, tag->begin, "there is no value of the name", tag->name);
@@ -177,7 +180,8 @@ static const char *walk_section(struct walk *w, const struct tag *tag, struct vi
 /* A text may be used where there are the values that it names. */
 static const char *add_text(struct walk *w, const struct tag *tag, const char *text,
                             struct view v) {
-    struct walk inner = {.b = w->b, .source = text, .checking = w->checking};
+    struct walk inner = {
+        .b = w->b, .source = text, .end = text + strlen(text), .checking = w->checking};
 
     if (v.depth == TEMPLATE_DEPTH_MAX || !walk(&inner, text, NULL, inner_view(v, v.scope, v.emit)))
         return fail(w, tag->begin, "this text cannot be used on this page:", tag->name);
@@ -185,7 +189,7 @@ static const char *add_text(struct walk *w, const struct tag *tag, const char *t
 }
 
 static const char *add_value(struct walk *w, const struct tag *tag, struct view v) {
-    struct found f = find(v.scope, tag->name);
+    struct found f = find(w, tag->name, v);
 
     if (f.list)
         return fail(w, tag->begin, "a list is written as a section:", tag->name);
@@ -213,17 +217,16 @@ static const char *follow(struct walk *w, const struct tag *tag, struct view v) 
 
 /* From p to the tag that closes the section `closes`, or to the end. NULL after a mistake. */
 static const char *walk(struct walk *w, const char *p, const char *closes, struct view v) {
-    const char *end = p + strlen(p);
     struct placeholder next;
     struct tag tag;
 
     while (p) {
-        bool more = placeholder_next(p, end, &next);
+        bool more = placeholder_next(p, w->end, &next);
 
         if (v.emit)
-            buf_add(w->b, p, (size_t)((more ? next.start : end) - p));
+            buf_add(w->b, p, (size_t)((more ? next.start : w->end) - p));
         if (!more)
-            return closes ? fail(w, p, "a section is not closed:", closes) : end;
+            return closes ? fail(w, p, "a section is not closed:", closes) : w->end;
         if (!read_tag(w, &next, &tag))
             return NULL;
         if (tag.kind != '/')
@@ -237,7 +240,7 @@ static const char *walk(struct walk *w, const char *p, const char *closes, struc
 }
 
 void template_render(struct buf *b, const char *source, const struct template_scope *scope) {
-    struct walk w = {.b = b, .source = source};
+    struct walk w = {.b = b, .source = source, .end = source + strlen(source)};
 
     (void)walk(&w, source, NULL, (struct view){scope, true, 0});
 }
@@ -245,7 +248,8 @@ void template_render(struct buf *b, const char *source, const struct template_sc
 enum rc template_check(struct arena *a, const char *source, const struct template_scope *sample,
                        struct err *e) {
     struct buf nowhere;
-    struct walk w = {.b = &nowhere, .source = source, .e = e, .checking = true};
+    struct walk w = {
+        .b = &nowhere, .source = source, .end = source + strlen(source), .e = e, .checking = true};
 
     buf_init(&nowhere, a, 1);
     return walk(&w, source, NULL, (struct view){sample, false, 0}) ? OK : e->code;

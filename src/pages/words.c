@@ -63,7 +63,7 @@ const struct language *languages(void) {
 
 const char *language_text(const struct language *l, const char *name) {
     for (size_t i = 0; i < l->word_count; i++)
-        if (!strcmp(l->words[i].name, name))
+        if (*l->words[i].name == *name && !strcmp(l->words[i].name, name))
             return l->words[i].text;
     return NULL;
 }
