@@ -1,11 +1,11 @@
-/* By nettle, and HKDF-Expand by GnuTLS. What passed through a hash state may have been a key or a
- * token, so each state is wiped. */
+/* By nettle. What passed through a hash state may have been a key or a token, so each state is
+ * wiped. */
 #include "crypto/digest.h"
 
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
+#include <nettle/hkdf.h>
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
+#include <nettle/nettle-meta.h>
 #include <nettle/sha2.h>
 
 #include "base/encode.h"
@@ -41,14 +41,14 @@ void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
 
 void hkdf_sha256(const void *secret, size_t secret_len, const char *info, uint8_t *out,
                  size_t out_len) {
-    static const uint8_t no_salt[SHA256_LEN]; /* RFC 5869 §2.2 */
+    struct hmac_sha256_ctx ctx;
     uint8_t prk[SHA256_LEN];
-    const gnutls_datum_t key = {prk, sizeof prk},
-                         label = {(unsigned char *)(uintptr_t)info, (unsigned)strlen(info)};
 
-    hmac_sha256(no_salt, sizeof no_salt, secret, secret_len, prk);
-    if (gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &key, &label, out, out_len))
-        abort(); /* RFC 5869 §2.3: the limit; every caller asks for a constant length */
+    hmac_sha256(NULL, 0, secret, secret_len, prk); /* HMAC fills the key with the zeros of §2.2 */
+    hmac_sha256_set_key(&ctx, sizeof prk, prk);
+    hkdf_expand(&ctx, nettle_hmac_sha256.update, nettle_hmac_sha256.digest, SHA256_LEN,
+                strlen(info), (const uint8_t *)info, out_len, out);
+    explicit_bzero(&ctx, sizeof ctx);
     explicit_bzero(prk, sizeof prk);
 }
 
