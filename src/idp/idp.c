@@ -285,13 +285,10 @@ static enum rc not_the_protocol(struct err *e, const char *what) {
 
 /* RFC 6749 §5.1: scope may be left out of the answer when it is what was asked for; what the access
  * token says is then the better source. */
-static const char *granted_scope(struct arena *a, const struct json *body,
-                                 const char *access_token) {
-    const char *scope = json_get_str(body, "scope");
+static const char *granted_scope(const struct json *body, const struct json *claims) {
+    const char *given = json_get_str(body, "scope"), *claimed = json_get_str(claims, "scope");
 
-    if (!scope)
-        scope = json_get_str(access_token_unverified(a, access_token), "scope");
-    return scope ? scope : "";
+    return given ? given : claimed ? claimed : "";
 }
 
 /* One that is too long to be sealed and sent back is as good as none: the login works without. */
@@ -330,9 +327,10 @@ static enum rc read_tokens(struct call *c, struct idp_tokens *out, struct err *e
     *out = (struct idp_tokens){
         .access_token = access,
         .refresh_token = usable_refresh_token(refresh),
-        .scope = granted_scope(c->arena, body, access),
+        .claims = access_token_unverified(c->arena, access),
         .expires_in_s = lifetime_of(body),
     };
+    out->scope = granted_scope(body, out->claims);
     if (strlen(out->scope) > SCOPE_MAX)
         return not_the_protocol(e, "scope is too long");
     return OK;

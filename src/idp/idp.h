@@ -61,6 +61,7 @@ struct idp_tokens {
     const char *access_token;
     const char *refresh_token; /* NULL if none was sent that can be used */
     const char *scope;         /* what was granted */
+    const struct json *claims; /* access_token_unverified */
     int64_t expires_in_s;
 };
 /* What the provider's redirect back to us brought, and what it was asked with. */

@@ -193,6 +193,7 @@ static bool read_answer(const struct refresh *r, struct idp_tokens *out) {
                                .refresh_token = json_get_str(o, "refresh_token"),
                                .scope = json_get_str(o, "scope"),
                                .expires_in_s = ends_s - now_s};
+    out->claims = access_token_unverified(r->a, out->access_token);
     return out->access_token && out->refresh_token && out->scope;
 }
 

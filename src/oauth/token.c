@@ -28,12 +28,10 @@ static enum rc check_denied(const struct site *site, const char *client_id, int6
 
 /* The same of the user of an access token that comes straight from the identity provider. Notes the
  * user for the audit log. */
-static enum rc check_denied_user(struct exchange *x, const char *access_token, struct err *e) {
-    const struct json *claims = access_token_unverified(x->rp->arena, access_token);
-
-    x->rp->audit.subject = json_get_str(claims, "sub");
+static enum rc check_denied_user(struct exchange *x, const struct idp_tokens *t, struct err *e) {
+    x->rp->audit.subject = json_get_str(t->claims, "sub");
     if (deny_has_subject(x->site->deny, x->rp->audit.subject) ||
-        deny_has_subject(x->site->deny, json_get_str(claims, "username")))
+        deny_has_subject(x->site->deny, json_get_str(t->claims, "username")))
         return invalid_grant(e, "this user is no longer allowed here");
     return OK;
 }
@@ -184,7 +182,7 @@ static enum rc redeem(struct exchange *x, const struct redemption *r, const char
     idp_wait_end(x->site->idp);
     if (rc == ERR_REFUSED)
         e->code = rc = ERR_INVALID_GRANT;
-    if (rc || (rc = check_denied_user(x, tokens->access_token, e)))
+    if (rc || (rc = check_denied_user(x, tokens, e)))
         return rc;
     return end_session(x, r->code.session_id, e);
 }
@@ -263,7 +261,7 @@ static enum rc grant_refresh(struct exchange *x, const struct form *f, struct er
 
     x->rp->audit.event = "refresh";
     if (check_refresh(x, f, &t, e) || refresh_ask(x->site, x->rq->arena, &t, &tokens, e) ||
-        check_denied_user(x, tokens.access_token, e))
+        check_denied_user(x, &tokens, e))
         return e->code;
     if (check_token(x, tokens.access_token, e)) {
         if (e->code == ERR_INSUFFICIENT_SCOPE) /* a new login asks for it */
@@ -300,7 +298,7 @@ static enum rc grant_machine(struct exchange *x, const struct form *f, struct er
     idp_wait_end(site->idp);
     if (rc == ERR_REFUSED)
         e->code = ERR_INVALID_CLIENT;
-    if (!rc && !check_denied_user(x, tokens.access_token, e))
+    if (!rc && !check_denied_user(x, &tokens, e))
         rc = check_token(x, tokens.access_token, e);
     if (rc == ERR_INSUFFICIENT_SCOPE)
         e->code = ERR_INVALID_SCOPE;
