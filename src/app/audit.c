@@ -35,11 +35,11 @@ enum rc audit_open(const char *path, struct audit *out, struct err *e) {
     return OK;
 }
 
-static void write_line(struct audit *audit, const char *line, size_t len) {
+static void write_line(struct audit *audit, struct text line) {
     struct err e = {.code = OK};
 
     if (!*audit->path) {
-        (void)log_line(line, len);
+        (void)log_line(line.p, line.len);
         return;
     }
     if (audit->out.fd >= 0 && output_moved(&audit->out, audit->path))
@@ -47,7 +47,7 @@ static void write_line(struct audit *audit, const char *line, size_t len) {
     if (audit->out.fd < 0 && output_open(audit->path, OUTPUT_AUDIT, &audit->out, &e)) {
         metrics_count(METRIC_LINES_LOST, OUTPUT_AUDIT);
         lost(audit, e.text);
-    } else if (output_line(&audit->out, line, len)) {
+    } else if (output_line(&audit->out, line.p, line.len)) {
         audit->failed = false;
     } else {
         lost(audit, strerror(errno));
@@ -103,10 +103,7 @@ static void put_common(struct json *o, const struct exchange *x, int64_t ms, con
 }
 
 static void end_line(struct audit *audit, struct arena *a, const struct json *o) {
-    size_t len;
-    const char *text = arena_printf(a, "%s\n", json_text(a, o, &len));
-
-    write_line(audit, text, len + 1);
+    write_line(audit, text_join(a, (struct text[]){json_as_text(a, o), TEXT_LITERAL("\n")}, 2));
 }
 
 void audit_write(struct audit *audit, const struct route *route, const struct exchange *x,

@@ -65,12 +65,21 @@ struct text text_join(struct arena *a, const struct text *parts, size_t count) {
     for (size_t i = 0; i < count; i++)
         len += parts[i].len;
     start = p = arena_alloc(a, len + 1);
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len)
-            memcpy(p, parts[i].p, parts[i].len);
-        p += parts[i].len;
-    }
+    for (size_t i = 0; i < count; i++)
+        p = parts[i].len ? mempcpy(p, parts[i].p, parts[i].len) : p;
     return (struct text){start, len};
+}
+
+char *text_concat_all(struct arena *a, const char *const *strings) {
+    size_t len = 0;
+    char *out;
+
+    for (size_t i = 0; strings[i]; i++)
+        len += strlen(strings[i]);
+    out = arena_alloc(a, len + 1);
+    for (char *p = out; *strings; strings++)
+        p = stpcpy(p, *strings);
+    return out;
 }
 
 const char *text_quotable(struct arena *a, const char *s) {

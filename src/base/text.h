@@ -39,6 +39,9 @@ size_t text_find_place(const void *array, size_t count,
 
 /* All of them, one behind the other: one allocation of the exact size, with a NUL behind it. */
 struct text text_join(struct arena *a, const struct text *parts, size_t count);
+/* The same of strings, at a fraction of the cost of arena_printf. */
+#define text_concat(a, ...) text_concat_all(a, (const char *const[]){__VA_ARGS__, NULL})
+char *text_concat_all(struct arena *a, const char *const *strings); /* NULL ends them */
 
 /* A copy of a client's text that may stand in an error message: at most TEXT_QUOTE_MAX bytes, with
  * '?' for whatever is not printable ASCII. */

@@ -187,7 +187,7 @@ static enum rc approve(struct exchange *x, const char *browser, struct login *lo
     s.ttl = clock_now_s(&x->site->clock) + LOGIN_TTL_S;
     login->expires_s = s.ttl + CODE_TTL_S; /* it is opened once more at /token */
     /* The verifier, which only the identity provider may learn, cannot be derived from it. */
-    s.id = sha256_base64url(x->rq->arena, arena_printf(x->rq->arena, "session %s", login->verifier),
+    s.id = sha256_base64url(x->rq->arena, text_concat(x->rq->arena, "session ", login->verifier),
                             SESSION_ID_BYTES);
     s.login = login_seal(x->site, x->rq->arena, "session", s.id, login);
     if (session_store_put(x->site->oauth->sessions, &s, e) && e->code != ERR_EXISTS)

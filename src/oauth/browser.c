@@ -23,8 +23,8 @@
 static const char *cookie_name(struct exchange *x, const char *what) {
     const struct config *c = x->site->config;
 
-    return arena_printf(x->rq->arena, "%smcp-authd%s%s%s", c->auth_is_https ? "__Host-" : "", what,
-                        *c->site ? "." : "", c->site);
+    return text_concat(x->rq->arena, c->auth_is_https ? "__Host-" : "", "mcp-authd", what,
+                       *c->site ? "." : "", c->site);
 }
 
 const char *browser_cookie(struct exchange *x) {
@@ -50,9 +50,9 @@ static void set_cookie(struct exchange *x, const char *name, const char *value, 
 
     reply_header(
         x->rp, "Set-Cookie",
-        arena_printf(a, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s", name, value,
-                     max_age_s ? arena_printf(a, "; Max-Age=%lld", (long long)max_age_s) : "",
-                     x->site->config->auth_is_https ? "; Secure" : ""));
+        text_concat(a, name, "=", value, "; Path=/; HttpOnly; SameSite=Lax",
+                    max_age_s ? arena_printf(a, "; Max-Age=%lld", (long long)max_age_s) : "",
+                    x->site->config->auth_is_https ? "; Secure" : ""));
 }
 
 const char *browser_id_or_new(struct exchange *x) {
@@ -114,8 +114,8 @@ static void hash_of(struct arena *a, const struct login *login, uint8_t out[CONS
     struct url u;
     const char *origin =
         url_parse(a, login->redirect_uri, &u, ERR_IGNORED) ? "" : url_origin(a, &u);
-    const char *text = arena_printf(a, "%s\n%s\n%s\n%s", login->client_id, origin, login->resource,
-                                    sorted_scopes(a, login->scope));
+    const char *text = text_concat(a, login->client_id, "\n", origin, "\n", login->resource, "\n",
+                                   sorted_scopes(a, login->scope));
 
     sha256(text, strlen(text), digest);
     memcpy(out, digest, CONSENT_HASH_LEN);
@@ -213,7 +213,7 @@ void consent_cookie_set(struct exchange *x, const char *browser, const struct lo
 
 static const char *scope_words(struct arena *a, const struct request *rq, const char *scope) {
     const struct language *l = language_choose(request_header(rq, "accept-language"));
-    const char *words = language_text(l, arena_printf(a, "scope.%s", scope));
+    const char *words = language_text(l, text_concat(a, "scope.", scope));
 
     return words ? words : "";
 }
@@ -294,7 +294,7 @@ void page_consent(struct exchange *x, const struct login *login, const char *sea
         {"loopback", yes_if(to.loopback)},
         {"caution", yes_if(!trusted || to.loopback || to.app)},
         {"must_confirm", yes_if(!trusted)},
-        {"action", arena_printf(a, "%s/authorize", c->auth_path)},
+        {"action", text_concat(a, c->auth_path, "/authorize")},
         {"request", sealed},
         {"can_remember", yes_if(may_remember(x->site, a, login))},
         {"remember_days", arena_printf(a, "%u", c->consent_remember_days)},

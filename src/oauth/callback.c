@@ -59,8 +59,8 @@ static enum rc authorize_session(struct exchange *x, const struct answer *answer
         return invalid_request(e, "the login was begun in another browser");
     want.browser = browser_id(x);
     want.attempt = code_attempt(a, want.id, cookie,
-                                answer->code ? arena_printf(a, "code %s", answer->code)
-                                             : arena_printf(a, "error %s", answer->error));
+                                answer->code ? text_concat(a, "code ", answer->code)
+                                             : text_concat(a, "error ", answer->error));
     /* With an error the grant stays empty: the session ends here, and gives its login back. */
     if (answer->code)
         *code = code_make(a, want.id, cookie, answer->code, &want.grant);

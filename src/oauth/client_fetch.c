@@ -34,12 +34,6 @@ struct lookup {
     struct err *e;
 };
 
-static const char *cache_key(struct arena *a, const char *prefix,
-                             const struct document_request *rq) {
-    return arena_printf(a, "%s%s:%s", prefix, rq->kind->id,
-                        sha256_base64url(a, rq->url, SHA256_LEN));
-}
-
 /* Checked again when it is read: what is acceptable may have changed since. */
 static bool read_kept(const struct lookup *l, struct kept *out) {
     struct cache_entry entry;
@@ -258,12 +252,12 @@ enum rc document_get(struct site *site, struct arena *a, const struct document_r
                        .kind = rq->kind,
                        .url = rq->url,
                        .since_s = rq->since_s,
-                       .key = cache_key(a, "", rq),
-                       .refusal_key = cache_key(a, "no-", rq),
                        .out = out,
                        .e = e};
     enum rc rc;
 
+    l.key = text_concat(a, rq->kind->id, ":", sha256_base64url(a, rq->url, SHA256_LEN));
+    l.refusal_key = text_concat(a, "no-", l.key);
     *out = NULL;
     if (find_result(&l))
         return l.rc;

@@ -91,7 +91,7 @@ static void derive_key(const char *secret, uint8_t key[SEAL_KEY_LEN]) {
 /* What only this login has. The parts have no line ends but perhaps the last. */
 static const char *join(struct arena *a, const char *session_id, const char *cookie,
                         const char *answer) {
-    return arena_printf(a, "%s\n%s\n%s", session_id, cookie, answer);
+    return text_concat(a, session_id, "\n", cookie, "\n", answer);
 }
 
 /* Base64url of `len` bytes that only who knows all of the parts can make. */
@@ -117,7 +117,7 @@ const char *code_make(struct arena *a, const char *session_id, const char *cooki
         seal(a, &(struct seal_binding){.key = key, .purpose = "grant", .associated = session_id},
              provider_code, strlen(provider_code));
     explicit_bzero(key, sizeof key);
-    return arena_printf(a, "%s.%s", session_id, secret);
+    return text_concat(a, session_id, ".", secret);
 }
 
 const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,

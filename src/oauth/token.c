@@ -213,7 +213,7 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
         code_open(x->rq->arena, &r.code, r.session.grant, &provider_code, e))
         return e->code;
     /* A login that was begun again from the same form has the same session: another attempt. */
-    lease = arena_printf(x->rq->arena, "%s.%s", r.code.session_id, r.session.attempt);
+    lease = text_concat(x->rq->arena, r.code.session_id, ".", r.session.attempt);
     rc = marks_add(x->site->oauth->codes, lease, now_s + CODE_LEASE_S, now_s, e);
     if (rc == ERR_EXISTS)
         return invalid_grant(e, "the code is being used by another request");

@@ -163,14 +163,12 @@ static void reply_html(struct reply *rp, const struct buf *html, const char *non
     reply_header(rp, "Cross-Origin-Opener-Policy", "same-origin");
     reply_header(rp, "Referrer-Policy", "no-referrer");
     reply_header(rp, "Content-Security-Policy",
-                 arena_printf(rp->arena,
-                              "default-src 'none'; style-src 'nonce-%s'; %simg-src 'self'%s; "
-                              "base-uri 'none'; frame-ancestors 'none'; form-action %s",
-                              nonce,
-                              content->scripts
-                                  ? arena_printf(rp->arena, "script-src 'nonce-%s'; ", nonce)
-                                  : "",
-                              content->images ? content->images : "", content->form_action));
+                 text_concat(rp->arena, "default-src 'none'; style-src 'nonce-", nonce,
+                             content->scripts ? "'; script-src 'nonce-" : "",
+                             content->scripts ? nonce : "", "'; img-src 'self'",
+                             content->images ? content->images : "",
+                             "; base-uri 'none'; frame-ancestors 'none'; form-action ",
+                             content->form_action));
 }
 
 void page_reply(const struct page_set *set, const struct request *rq, struct reply *rp,
