@@ -23,6 +23,8 @@ struct app_options {
     /* Called with true when a call begins that may take long, and with false when it ends. */
     void (*on_call)(void *arg, bool begins);
     void *on_call_arg;
+    /* Of its worker: how long the request that it handles may hold it, by the group of its path. */
+    _Atomic int *limit_ms;
     /* OPEN_SITES_MAX of them: those (site_of_request) of the sites that are open, 0 for none.
      * Memory that other processes read. */
     _Atomic uint32_t *numbers;
@@ -46,9 +48,6 @@ enum rc app_admit(const struct app *app, const struct request *rq, struct site_o
  * ERR_TOO_LARGE for a body over the limit, ERR_OVERLOADED if the site has too many workers, or what
  * app_admit returned. */
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp);
-
-/* Seconds that a request may hold a worker, by the group of its path. */
-int app_time_limit_s(struct app *app, const struct request *rq);
 
 /* Reads what has changed until at_ms (real time): the manifest at this path, or any in the
  * directory at it; NULL: any. INT64_MAX: as they are now. */

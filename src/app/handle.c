@@ -17,14 +17,16 @@
 
 /* The request in the log: always when it failed, otherwise only at debug level, since the web
  * server has an access log of its own. */
-static void log_request(const struct request *rq, enum metric_endpoint endpoint,
-                        const struct reply *rp, const struct err *e) {
+static void log_request(const struct exchange *x, enum metric_endpoint endpoint, uint64_t now_us,
+                        const struct err *e) {
+    const struct request *rq = x->rq;
+    const struct reply *rp = x->rp;
     enum log_level level = rp->status >= 500 ? LOG_ERROR : e->code != OK ? LOG_INFO : LOG_DEBUG;
 
     LOG_AT(level, "request", kv("request", rq->id),
            kv("endpoint", metric_table[METRIC_COUNT].labels[0]->values[endpoint]),
            kv("method", rq->method), kv("path", rq->path), kvn("status", rp->status),
-           kvn("ms", clock_monotonic_ms() - rq->started_ms), kv("reason", e->code ? e->text : ""),
+           kvn("ms", (int64_t)now_us / 1000 - rq->started_ms), kv("reason", e->code ? e->text : ""),
            kv("detail", e->code ? e->detail : ""), kv("address", rq->remote_addr));
 }
 
@@ -127,32 +129,33 @@ static void record(struct loaded_site *s, const struct route *route, const struc
         metrics_count(METRIC_DENIALS, e->code);
 }
 
-static void handle(struct loaded_site *s, const struct request *rq, enum rc read,
-                   struct reply *rp) {
-    const struct route_match m = routes_find(&s->routes, rq);
-    const enum metric_endpoint endpoint = metrics_endpoint(m.route ? m.route->group : 0);
+static void handle(struct loaded_site *s, const struct route_match *m, struct exchange *x,
+                   enum rc read, uint64_t now_us) {
+    const enum metric_endpoint endpoint = metrics_endpoint(m->route ? m->route->group : 0);
+    const struct request *rq = x->rq;
     const uint64_t start_us =
-        rq->resumed ? (uint64_t)rq->started_ms * 1000 : metrics_now_us(); /* both monotonic */
-    struct exchange x = {&s->site, rq, rp};
+        rq->resumed ? (uint64_t)rq->started_ms * 1000 : now_us; /* both monotonic */
+    struct reply *rp = x->rp;
     struct err e = {.code = OK};
 
-    if (!m.route && m.cors != CORS_NONE && !strcmp(rq->method, "OPTIONS")) {
-        cors_options(&x, m.cors, m.allow);
-        log_request(rq, endpoint, rp, &e);
+    if (!m->route && m->cors != CORS_NONE && !strcmp(rq->method, "OPTIONS")) {
+        cors_options(x, m->cors, m->allow);
+        log_request(x, endpoint, metrics_now_us(), &e);
         return;
     }
-    cors_add(&x, m.cors); /* first: a handler may send the headers out with a stream */
-    if (!answer(&m, &x, read, &e))
+    cors_add(x, m->cors); /* first: a handler may send the headers out with a stream */
+    if (!answer(m, x, read, &e))
         e.code = OK;
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
-        error_reply(&x, m.style, &e);
+        error_reply(x, m->style, &e);
     if (rp->parked)
         return;
-    record(s, m.route, &x, &e);
-    metrics_request(endpoint, m.route && !read, rp->status, metrics_now_us() - start_us);
+    record(s, m->route, x, &e);
+    now_us = metrics_now_us();
+    metrics_request(endpoint, m->route && !read, rp->status, now_us - start_us);
     if (s->site.has_others)
-        count_for_site(s, m.route, rp, e.code);
-    log_request(rq, endpoint, rp, &e);
+        count_for_site(s, m->route, rp, e.code);
+    log_request(x, endpoint, now_us, &e);
 }
 
 /* No site answers. */
@@ -163,7 +166,7 @@ static void refuse_site(const struct request *rq, struct reply *rp, const struct
         error_reply(&x, STYLE_OAUTH, e);
     metrics_count(METRIC_DENIALS, e->code);
     metrics_request(metrics_endpoint(0), false, rp->status, 0);
-    log_request(rq, metrics_endpoint(0), rp, e);
+    log_request(&x, metrics_endpoint(0), metrics_now_us(), e);
 }
 
 /* At least two: with few workers a site would not have two logins at once. */
@@ -186,35 +189,28 @@ enum rc app_admit(const struct app *app, const struct request *rq, struct site_o
     return OK;
 }
 
-static enum rc find_site(struct app *app, const struct request *rq, struct loaded_site **out,
-                         struct err *e) {
+void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
+    const uint64_t now_us = metrics_now_us();
+    struct loaded_site *s;
+    struct route_match m;
+    struct err e = {.code = OK};
     size_t i;
 
-    if (site_set_find(app->set, rq, &i, e))
-        return e->code;
-    return open_sites_get(app, i, out, e);
-}
-
-void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
-    struct loaded_site *s;
-    struct err e = {.code = OK};
-
-    if (find_site(app, rq, &s, &e)) {
+    if (!site_set_find(app->set, rq, &i, &e) &&
+        open_sites_get(app, i, (int64_t)now_us / 1000, &s, ERR_IGNORED))
+        (void)err_set(&e, ERR_STORE, "the site cannot be served now"); /* why is in the log */
+    if (e.code) {
         refuse_site(rq, rp, &e);
         return;
     }
+    m = routes_find(&s->routes, rq);
+    if (app->options.limit_ms)
+        *app->options.limit_ms = 1000 * route_time_limit_s(m.route);
     log_set_site(s->site.config->site);
     runner_choose(*s->site.config->site ? s->site.config->runner_socket : "");
-    handle(s, rq, read, rp);
+    handle(s, &m, &(struct exchange){&s->site, rq, rp}, read, now_us);
     runner_choose("");
     log_set_site("");
-}
-
-int app_time_limit_s(struct app *app, const struct request *rq) {
-    struct loaded_site *s;
-
-    return find_site(app, rq, &s, ERR_IGNORED) ? ROUTE_LIMIT_MIN_S
-                                               : routes_time_limit_s(&s->routes, rq->path);
 }
 
 /* ---- the process that watches tasks for the stream holder ---- */

@@ -95,9 +95,9 @@ static enum rc open_site(struct app *app, size_t i, struct err *e) {
     return OK;
 }
 
-enum rc open_sites_get(struct app *app, size_t i, struct loaded_site **out, struct err *e) {
+enum rc open_sites_get(struct app *app, size_t i, int64_t now_ms, struct loaded_site **out,
+                       struct err *e) {
     struct open_site *s = &app->all[i];
-    const int64_t now_ms = clock_monotonic_ms();
 
     if (!s->site) {
         if (s->used_ms && now_ms - s->used_ms < RETRY_MS)
@@ -122,7 +122,7 @@ enum rc app_new(const struct site_set *sites, const struct app_options *options,
     *app = (struct app){
         .set = sites, .all = xcalloc(sites->config->count, sizeof *app->all), .options = *options};
     *out = NULL;
-    if (!sites->entries && open_sites_get(app, 0, &only, e)) {
+    if (!sites->entries && open_sites_get(app, 0, clock_monotonic_ms(), &only, e)) {
         app_free(app);
         return e->code;
     }

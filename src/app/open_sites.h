@@ -21,4 +21,5 @@ struct app {
 
 /* Opens the i-th site if it is not open. One that cannot be opened is tried again after a second;
  * till then ERR_STORE. *out is valid until the next call, or upkeep. */
-enum rc open_sites_get(struct app *app, size_t i, struct loaded_site **out, struct err *e) MUST_USE;
+enum rc open_sites_get(struct app *app, size_t i, int64_t now_ms, struct loaded_site **out,
+                       struct err *e) MUST_USE;

@@ -9,7 +9,7 @@
 /* Everything that a request waits for has a deadline of its own, far below these: they end what
  * hangs. A call of the MCP endpoint may ask a person, and run programs (PROGRAM_TIMEOUT_MS_MAX). */
 #define OAUTH_LIMIT_S 30
-#define METADATA_LIMIT_S ROUTE_LIMIT_MIN_S
+#define METADATA_LIMIT_S 10
 #define MCP_LIMIT_S 180
 
 #define ALLOW_MAX 64
@@ -54,6 +54,11 @@ static const char *full_path(struct arena *a, const struct config *c, enum base 
     return path;
 }
 
+/* Users type the address of the MCP endpoint, and some end it with a slash. */
+static size_t significant_len(unsigned hosts, struct text path) {
+    return path.len - (hosts == ROUTE_AT_RESOURCE && path.len > 1 && path.p[path.len - 1] == '/');
+}
+
 void routes_init(struct routes *r, struct arena *a, const struct config *config) {
     static const unsigned hosts[] = {[BASE_ROOT] = ROUTE_AT_BOTH,
                                      [BASE_ISSUER] = ROUTE_AT_ISSUER,
@@ -71,37 +76,30 @@ void routes_init(struct routes *r, struct arena *a, const struct config *config)
         *route = table[i].route;
         route->path = full_path(a, config, table[i].base, route->path);
         route->hosts = hosts[table[i].base];
+        route->path_len = significant_len(route->hosts, text_of(route->path));
         r->count++;
     }
 }
 
-static size_t length_without_slash(const char *path) {
-    size_t len = strlen(path);
+static bool is_at(const struct route *r, struct text path) {
+    const size_t len = significant_len(r->hosts, path);
 
-    return len > 1 && path[len - 1] == '/' ? len - 1 : len;
-}
-
-/* Users type the address of the MCP endpoint, and some end it with a slash. */
-static bool is_at(const struct route *r, const char *path) {
-    size_t len = length_without_slash(path);
-
-    return !strcmp(r->path, path) ||
-           (r->hosts == ROUTE_AT_RESOURCE && len == length_without_slash(r->path) &&
-            !memcmp(r->path, path, len));
+    return len == r->path_len && !memcmp(r->path, path.p, len);
 }
 
 struct route_match routes_find(const struct routes *r, const struct request *rq) {
     /* RFC 9110 §9.3.2 */
     const char *method = strcmp(rq->method, "HEAD") ? rq->method : "GET";
     struct route_match m = {.style = STYLE_OAUTH, .cors = CORS_NONE};
+    const struct text path = text_of(rq->path);
     struct buf allow;
 
     for (unsigned i = 0; i < r->count; i++)
-        if (!strcmp(r->all[i].method, method) && is_at(&r->all[i], rq->path))
+        if (is_at(&r->all[i], path) && !strcmp(r->all[i].method, method))
             return (struct route_match){&r->all[i], NULL, r->all[i].style, r->all[i].cors};
     buf_init(&allow, rq->arena, ALLOW_MAX);
     for (unsigned i = 0; i < r->count; i++) {
-        if (!is_at(&r->all[i], rq->path) || strstr(allow.p, r->all[i].method))
+        if (!is_at(&r->all[i], path) || strstr(allow.p, r->all[i].method))
             continue;
         buf_addf(&allow, "%s%s", allow.len ? ", " : "", r->all[i].method);
         m.allow = allow.p;
@@ -111,11 +109,8 @@ struct route_match routes_find(const struct routes *r, const struct request *rq)
     return m;
 }
 
-int routes_time_limit_s(const struct routes *r, const char *path) {
-    for (unsigned i = 0; i < r->count; i++)
-        if (is_at(&r->all[i], path))
-            return r->all[i].group == GROUP_MCP        ? MCP_LIMIT_S
-                   : r->all[i].group == GROUP_METADATA ? METADATA_LIMIT_S
-                                                       : OAUTH_LIMIT_S;
-    return METADATA_LIMIT_S;
+int route_time_limit_s(const struct route *route) {
+    if (!route || route->group == GROUP_METADATA)
+        return METADATA_LIMIT_S;
+    return route->group == GROUP_MCP ? MCP_LIMIT_S : OAUTH_LIMIT_S;
 }

@@ -21,6 +21,7 @@ enum cors {
 struct route {
     const char *method;
     const char *path; /* full, as the configuration makes it */
+    size_t path_len;  /* without a slash that may be left out */
     handler_fn *handler;
     enum error_style style;
     enum cors cors;
@@ -54,7 +55,5 @@ struct route_match {
 };
 struct route_match routes_find(const struct routes *r, const struct request *rq);
 
-#define ROUTE_LIMIT_MIN_S 10
-/* Seconds that requests of a path may hold a worker: those of its group, or of the shortest if no
- * group has it. */
-int routes_time_limit_s(const struct routes *r, const char *path);
+/* Seconds that a request may hold a worker: those of the group of its route. NULL: it has none. */
+int route_time_limit_s(const struct route *route);

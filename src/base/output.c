@@ -112,8 +112,8 @@ static ssize_t put_some(const struct output *o, const char *p, size_t len) {
     return write(o->fd, p, len);
 }
 
-/* Returns how much went out; when it is not all, errno says why. */
-static size_t put(const struct output *o, const char *p, size_t len, int64_t until_ms) {
+/* Returns how much went out; when it is not all, errno says why. *until_ms is 0 until it waits. */
+static size_t put(const struct output *o, const char *p, size_t len, int64_t *until_ms) {
     size_t done = 0;
 
     while (done < len) {
@@ -124,21 +124,24 @@ static size_t put(const struct output *o, const char *p, size_t len, int64_t unt
         } else if (n == 0) {
             errno = ENOSPC;
             break;
-        } else if (errno != EINTR && (errno != EAGAIN || !wait_for_room(o, until_ms))) {
-            break;
+        } else if (errno != EINTR) {
+            if (!*until_ms)
+                *until_ms = clock_monotonic_ms() + (o->stuck ? 0 : OUTPUT_WAIT_MS);
+            if (errno != EAGAIN || !wait_for_room(o, *until_ms))
+                break;
         }
     }
     return done;
 }
 
 bool output_line(struct output *o, const char *line, size_t len) {
-    int64_t until = clock_monotonic_ms() + (o->stuck ? 0 : OUTPUT_WAIT_MS);
+    int64_t until = 0;
     size_t done = 0;
 
-    if (o->torn && put(o, "\n", 1, until) == 1)
+    if (o->torn && put(o, "\n", 1, &until) == 1)
         o->torn = false;
     if (!o->torn) {
-        done = put(o, line, len, until);
+        done = put(o, line, len, &until);
         o->torn = done > 0 && done < len;
     }
     o->stuck = done < len;

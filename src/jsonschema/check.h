@@ -44,11 +44,12 @@ struct check {
     struct schema_error *why;
     const struct scope *scope;
     size_t steps, depth;
-    int64_t deadline_ms;
-    unsigned quiet; /* > 0: a failure here does not yet fail the value */
-    bool stopped;   /* a bound was hit: everything ends, and *why says so */
+    int64_t deadline_ms; /* 0: its time does not run yet */
+    unsigned quiet;      /* > 0: a failure here does not yet fail the value */
+    bool stopped;        /* a bound was hit: everything ends, and *why says so */
 };
 
+int64_t check_deadline_ms(struct check *c);
 /* Counts steps; false when there are too many, or time is over. */
 bool check_steps(struct check *c, size_t n);
 /* Says what is wrong; returns false. */

@@ -1,6 +1,6 @@
 #include "server/scoreboard.h"
 
-void slot_set(struct slot *slot, enum slot_state state) {
+void slot_set(struct slot *slot, enum slot_state state, int64_t now_ms) {
     bool working = state != SLOT_FREE && state != SLOT_IDLE;
 
     if (state == SLOT_FREE || state == SLOT_STARTING) {
@@ -10,7 +10,7 @@ void slot_set(struct slot *slot, enum slot_state state) {
     if (state == SLOT_IDLE)
         slot->ready = true;
     slot->limit_ms = 0;
-    slot->held_since_ms = slot->busy_since_ms = working ? clock_monotonic_ms() : 0;
+    slot->held_since_ms = slot->busy_since_ms = working ? now_ms : 0;
     slot->state = state;
 }
 

@@ -41,7 +41,7 @@ struct scoreboard {
     _Atomic uint32_t open_sites[WORKER_SLOTS][OPEN_SITES_MAX];
 };
 
-void slot_set(struct slot *slot, enum slot_state state);
+void slot_set(struct slot *slot, enum slot_state state, int64_t now_ms);
 /* A busy worker begins or ends a call. */
 void slot_set_call(struct slot *slot, bool in_call);
 /* How many workers answer a request (but for calls), how many of these one of this site, and how

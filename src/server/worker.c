@@ -40,6 +40,7 @@ struct worker {
     sigset_t between; /* the signal mask between requests */
     uint64_t requests_max;
     unsigned manifests_seen; /* of the changes on the scoreboard */
+    int64_t now_ms;          /* when it last had served or waited */
     int64_t upkeep_ms;       /* when it is due */
     int64_t idle_ms;         /* when it last waited for a connection */
     int64_t signals_ms;      /* when it last looked for signals */
@@ -190,6 +191,7 @@ static void start(struct worker *w, const struct worker_args *args) {
                                         .shared = args->shared,
                                         .on_call = note_call,
                                         .on_call_arg = w,
+                                        .limit_ms = &args->board->slots[args->slot].limit_ms,
                                         .numbers =
                                             args->sites->entries ? open_sites_of(args) : NULL};
     struct err e = {.code = OK};
@@ -215,7 +217,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->arena = arena_new(ARENA_MAX + (size_t)ARENA_BODIES * args->config->max_body_bytes);
     /* Workers that started together must not exit together. */
     w->requests_max = max + max / 8 * (uint64_t)(getpid() % 8) / 8;
-    w->idle_ms = clock_monotonic_ms();
+    w->now_ms = w->idle_ms = clock_monotonic_ms();
     w->upkeep_ms = w->idle_ms + UPKEEP_MS;
 }
 
@@ -253,7 +255,6 @@ static bool answer(struct worker *w, struct request *rq, enum rc rc) {
     }
     w->rq = rq;
     manifest_changes_take(&w->args->board->manifests, &w->manifests_seen, manifest_changed, w);
-    w->slot->limit_ms = app_time_limit_s(w->app, rq) * 1000;
     app_handle(w->app, rq, rc, &rp);
     if (rp.parked)
         return false;
@@ -281,19 +282,20 @@ static void clean_up(struct worker *w) {
     w->slot->site = 0;
 }
 
-static void serve(struct worker *w, int fd, bool waited) {
-    struct request rq = {.arena = w->arena, .waited = waited};
+static void serve(struct worker *w, int fd, bool waited, uint64_t start_us) {
+    struct request rq = {
+        .arena = w->arena, .waited = waited, .started_ms = (int64_t)(start_us / 1000)};
     struct err e = {.code = OK};
-    uint64_t start_us = metrics_now_us();
     enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
+    const bool answered = rc != ERR_MISSING && answer(w, &rq, rc);
+    const uint64_t end_us = metrics_now_us();
 
-    if (rc != ERR_MISSING) {
-        if (answer(w, &rq, rc))
-            metrics_latency(metrics_now_us() - start_us);
-    } else {
+    w->now_ms = (int64_t)(end_us / 1000);
+    if (answered)
+        metrics_latency(end_us - start_us);
+    else if (rc == ERR_MISSING)
         LOG_AT(fcgi_got_nothing(w->fcgi) ? LOG_DEBUG : LOG_INFO, "connection_dropped",
                kv("why", e.text));
-    }
     clean_up(w);
 }
 
@@ -327,6 +329,7 @@ static void resume(struct worker *w, struct parked_call *call) {
     for (unsigned i = 0; i < PARKED_FDS; i++)
         descriptor_clear(&resumed.fds[i]);
     clean_up(w);
+    w->now_ms = clock_monotonic_ms();
 }
 
 /* Continues a parked call if there is one that can go on. */
@@ -335,15 +338,15 @@ static bool resume_next(struct worker *w) {
 
     if (!stream_channel_receive(w->args->resume, &m))
         return false;
-    slot_set(w->slot, SLOT_BUSY);
+    slot_set(w->slot, SLOT_BUSY, clock_monotonic_ms());
     resume(w, &m.parked);
     return true;
 }
 
-static void upkeep_if_due(struct worker *w, int64_t now_ms) {
-    if (now_ms < w->upkeep_ms)
+static void upkeep_if_due(struct worker *w) {
+    if (w->now_ms < w->upkeep_ms)
         return;
-    slot_set(w->slot, SLOT_BUSY); /* so that the master sees it if it hangs */
+    slot_set(w->slot, SLOT_BUSY, w->now_ms); /* so that the master sees it if it hangs */
     app_upkeep(w->app);
     w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
 }
@@ -352,15 +355,21 @@ static void upkeep_if_due(struct worker *w, int64_t now_ms) {
  * worker did not wait for it, so the connection may have waited for a worker. */
 static bool serve_next(struct worker *w, bool at_once) {
     int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    uint64_t now_us;
+    int64_t now_ms;
     bool full;
 
     if (fd < 0)
         return false;
-    slot_set(w->slot, SLOT_BUSY);
+    now_us = metrics_now_us();
+    now_ms = (int64_t)(now_us / 1000);
+    slot_set(w->slot, SLOT_BUSY, now_ms);
+    if (!at_once)
+        w->idle_ms = now_ms;
     full = scoreboard_is_full(w->args->board);
     if (full && w->args->board->can_grow)
         wake_master(w);
-    serve(w, fd, at_once && full && clock_monotonic_ms() - w->idle_ms >= WAITED_MS);
+    serve(w, fd, at_once && full && now_ms - w->idle_ms >= WAITED_MS, now_us);
     return true;
 }
 
@@ -377,14 +386,14 @@ static void accept_failed(void) {
 
 /* epoll_pwait delivers a signal only when it has no event to report (the kernel restores the mask
  * first), so under steady load it would never do so. */
-static void take_signals(struct worker *w, int64_t now_ms) {
+static void take_signals(struct worker *w) {
     static const struct timespec now = {0};
     sigset_t both;
     int signo;
 
-    if (now_ms < w->signals_ms + SIGNALS_MS)
+    if (w->now_ms < w->signals_ms + SIGNALS_MS)
         return;
-    w->signals_ms = now_ms;
+    w->signals_ms = w->now_ms;
     sigemptyset(&both);
     sigaddset(&both, SIGTERM);
     sigaddset(&both, SIGQUIT);
@@ -393,24 +402,28 @@ static void take_signals(struct worker *w, int64_t now_ms) {
 }
 
 static void wait_for_connection(struct worker *w) {
+    const int64_t left = w->upkeep_ms - w->now_ms;
     struct epoll_event event;
+    bool input;
 
     if (w->slot->state != SLOT_IDLE) {
         bool first = !w->slot->ready;
 
         if (!first && ((w->args->board->has_parked && resume_next(w)) || serve_next(w, true)))
             return;
-        slot_set(w->slot, SLOT_IDLE);
+        slot_set(w->slot, SLOT_IDLE, 0);
         if (first)
             wake_master(w);
     }
-    if (epoll_pwait(w->epoll, &event, 1, clock_wait_ms(w->upkeep_ms, INT_MAX), &w->between) != 1)
-        return;
-    w->idle_ms = clock_monotonic_ms();
-    if (event.data.fd == w->args->resume)
-        (void)resume_next(w);
-    else if (!serve_next(w, false))
+    input = epoll_pwait(w->epoll, &event, 1, left < 0 ? 0 : (int)left, &w->between) == 1;
+    if (input && event.data.fd != w->args->resume) {
+        if (serve_next(w, false))
+            return;
         accept_failed();
+    }
+    w->idle_ms = w->now_ms = clock_monotonic_ms();
+    if (input && event.data.fd == w->args->resume)
+        (void)resume_next(w);
 }
 
 /* Connections in the queue would be reset when the listener closes, so they are answered first. The
@@ -437,12 +450,12 @@ static void finish_parked(struct worker *w) {
     struct pollfd input = {.fd = w->args->resume, .events = POLLIN};
     bool at_rest = !w->args->board->has_parked;
 
-    slot_set(w->slot, SLOT_LEAVING);
+    slot_set(w->slot, SLOT_LEAVING, clock_monotonic_ms());
     while (w->args->board->stopping && !at_rest) {
         at_rest = !are_parked(w);
         while (resume_next(w))
             at_rest = false;
-        slot_set(w->slot, SLOT_LEAVING);
+        slot_set(w->slot, SLOT_LEAVING, clock_monotonic_ms());
         if (poll(&input, 1, PARKED_LOOK_MS) > 0 || are_parked(w))
             at_rest = false;
     }
@@ -450,14 +463,12 @@ static void finish_parked(struct worker *w) {
 
 _Noreturn void worker_main(const struct worker_args *args) {
     struct worker w = {0};
-    int64_t now_ms;
 
     start(&w, args);
     while (!leaving && !draining && w.slot->requests < w.requests_max) {
         wait_for_connection(&w);
-        now_ms = clock_monotonic_ms();
-        upkeep_if_due(&w, now_ms);
-        take_signals(&w, now_ms);
+        upkeep_if_due(&w);
+        take_signals(&w);
     }
     if (draining)
         drain(&w);

@@ -67,7 +67,7 @@ bool workers_spawn(struct master *m, const struct generation *g) {
         i++;
     if (i == WORKER_SLOTS)
         return false;
-    slot_set(&m->board->slots[i], SLOT_STARTING);
+    slot_set(&m->board->slots[i], SLOT_STARTING, clock_monotonic_ms());
     if (m->board->slots_used <= i)
         m->board->slots_used = i + 1;
     app_catalog_share(g->catalog);
@@ -87,7 +87,7 @@ bool workers_spawn(struct master *m, const struct generation *g) {
                                           .master = master,
                                           .drain_ms = m->timing->drain_ms});
     if (pid < 0) {
-        slot_set(&m->board->slots[i], SLOT_FREE);
+        slot_set(&m->board->slots[i], SLOT_FREE, 0);
         log_error("fork_failed", kv("why", strerror(errno)));
         return false;
     }
@@ -172,7 +172,7 @@ static void note_exit(struct master *m, unsigned i, int status) {
         else
             note_failed_start(m, g, w, status);
     }
-    slot_set(s, SLOT_FREE);
+    slot_set(s, SLOT_FREE, 0);
     *w = (struct worker_process){0};
 }
 

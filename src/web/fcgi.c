@@ -234,8 +234,7 @@ enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq, s
 
     f->unread = f->head = f->deferred = false;
     f->e = e;
-    rq->started_ms = clock_monotonic_ms();
-    fcgi_conn_open(&f->conn, fd, f->silence_ms, f->total_ms);
+    fcgi_conn_open(&f->conn, fd, f->silence_ms, rq->started_ms + f->total_ms);
     rc = read_request(f, max_body, rq, e);
     if (!rc && rq->waited && fcgi_conn_peer_closed(&f->conn))
         rc = err_set(e, ERR_MISSING, "the web server went away before the request was served");
@@ -303,7 +302,7 @@ static enum rc stream_flush(struct fcgi *f) {
 
     f->deferred = f->sink.last || (f->deferred && f->out_len <= FCGI_DETACHED_MAX);
     if (!f->deferred) {
-        rc = fcgi_conn_send(&f->conn, f->out, f->out_len, INT64_MAX, &sent);
+        rc = fcgi_conn_send(&f->conn, f->out, f->out_len, -1, &sent);
         f->out_len = 0;
     }
     return rc;
@@ -338,12 +337,11 @@ static bool hand_over_unsent(struct fcgi *f, const char *p, size_t len) {
 
 /* Ends the request: what is to be sent has its end. */
 static enum rc finish(struct fcgi *f) {
-    const int64_t until = clock_monotonic_ms() + FCGI_END_WAIT_MS;
     size_t sent;
-    enum rc rc = fcgi_conn_send(&f->conn, f->out, f->out_len, until, &sent);
+    enum rc rc = fcgi_conn_send(&f->conn, f->out, f->out_len, FCGI_END_WAIT_MS, &sent);
 
     if (!rc && sent < f->out_len && !hand_over_unsent(f, f->out + sent, f->out_len - sent))
-        rc = fcgi_conn_send(&f->conn, f->out + sent, f->out_len - sent, INT64_MAX, &sent);
+        rc = fcgi_conn_send(&f->conn, f->out + sent, f->out_len - sent, -1, &sent);
     close_request(f, rc == OK && f->unread);
     return rc;
 }
@@ -387,7 +385,7 @@ struct fcgi_detached fcgi_detach(struct fcgi *f, struct arena *a) {
 }
 
 void fcgi_adopt(struct fcgi *f, const struct fcgi_detached *d, struct request *rq) {
-    fcgi_conn_open(&f->conn, d->fd, f->silence_ms, f->total_ms);
+    fcgi_conn_open(&f->conn, d->fd, f->silence_ms, 0);
     f->conn.id = d->id;
     f->conn.complete = true;
     f->unread = f->deferred = false;

@@ -36,7 +36,7 @@ void fcgi_free(struct fcgi *f); /* NULL is accepted */
 void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
 
 /* Takes over the accepted connection fd and reads one whole request from it into rq, whose arena
- * must be set. A body over max_body is not read at all.
+ * and started_ms must be set. A body over max_body is not read at all.
  *   OK             rq is complete
  *   ERR_TOO_LARGE  rq is complete but for its body (send a 413)
  *   ERR_INVALID_REQUEST  the same, with the reason in e: a header came twice (send a 400)

@@ -9,11 +9,11 @@
 
 #define DRAIN_MS 1000
 
-void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms) {
+void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int64_t deadline_ms) {
     memset(c, 0, offsetof(struct fcgi_conn, buf));
     c->fd = fd;
     c->silence_ms = silence_ms;
-    c->deadline_ms = clock_monotonic_ms() + total_ms;
+    c->deadline_ms = deadline_ms;
 }
 
 static ssize_t receive(struct fcgi_conn *c) {
@@ -24,16 +24,20 @@ static ssize_t receive(struct fcgi_conn *c) {
     return n;
 }
 
-/* Gets at least one more byte into the empty buffer. */
+static bool is_late(const struct fcgi_conn *c) {
+    return clock_monotonic_ms() >= c->deadline_ms;
+}
+
+/* Gets at least one more byte into the empty buffer. Most requests are there whole, so the clock is
+ * read from the second time on. */
 static enum rc fill(struct fcgi_conn *c, struct err *e) {
-    const int64_t silent = clock_monotonic_ms() + c->silence_ms;
-    const int64_t until = MIN(c->deadline_ms, silent);
+    int64_t silent = 0; /* 0: it has not been waited yet */
 
     for (;;) {
         ssize_t n;
 
         /* The total counts even while bytes are always there to be read. */
-        if (clock_monotonic_ms() >= c->deadline_ms)
+        if ((c->wipe_len || silent) && is_late(c))
             return err_set(e, ERR_MISSING, "the request took too long to arrive");
         n = receive(c);
         if (n > 0) {
@@ -47,7 +51,9 @@ static enum rc fill(struct fcgi_conn *c, struct err *e) {
             continue;
         if (errno != EAGAIN)
             return err_set(e, ERR_MISSING, "the connection broke: %s", strerror(errno));
-        if (!descriptor_wait(c->fd, POLLIN, until) && clock_monotonic_ms() < c->deadline_ms)
+        if (!silent)
+            silent = clock_monotonic_ms() + c->silence_ms;
+        if (!descriptor_wait(c->fd, POLLIN, MIN(c->deadline_ms, silent)) && !is_late(c))
             return err_set(e, ERR_MISSING, "the web server stopped sending");
     }
 }
@@ -201,9 +207,8 @@ bool fcgi_conn_peer_closed(const struct fcgi_conn *c) {
     return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
-enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int64_t until,
-                       size_t *sent) {
-    int64_t silent = clock_monotonic_ms() + c->silence_ms;
+enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int wait_ms, size_t *sent) {
+    int64_t until = 0, silent = 0; /* 0: it has not been waited yet, or not since it was sent */
 
     *sent = 0;
     while (*sent < len) {
@@ -211,8 +216,12 @@ enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int64_t u
 
         if (n > 0) {
             *sent += (size_t)n;
-            silent = clock_monotonic_ms() + c->silence_ms;
+            silent = 0;
         } else if (n < 0 && errno == EAGAIN) {
+            const int64_t now_ms = clock_monotonic_ms();
+
+            until = until ? until : wait_ms < 0 ? INT64_MAX : now_ms + wait_ms;
+            silent = silent ? silent : now_ms + c->silence_ms;
             if (!descriptor_wait(c->fd, POLLOUT, MIN(until, silent)))
                 return clock_monotonic_ms() < until ? ERR_MISSING : OK;
         } else if (n >= 0 || errno != EINTR) {
@@ -261,13 +270,14 @@ static int discard(struct fcgi_conn *c) {
             continue;
         if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        if (clock_monotonic_ms() >= c->deadline_ms)
+        if (is_late(c))
             return 0;
     }
 }
 
 void fcgi_conn_close(struct fcgi_conn *c, bool drain) {
-    c->deadline_ms = clock_monotonic_ms() + DRAIN_MS;
+    if (c->fd >= 0 && (drain || !c->complete))
+        c->deadline_ms = clock_monotonic_ms() + DRAIN_MS;
     if (c->fd >= 0 && drain && shutdown(c->fd, SHUT_WR) == 0) {
         while (discard(c) && descriptor_wait(c->fd, POLLIN, c->deadline_ms))
             ;

@@ -21,8 +21,8 @@ struct fcgi_conn {
     unsigned char buf[16 * 1024];
 };
 
-/* Takes over fd, and starts the deadline for the request. */
-void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms);
+/* Takes over fd. The request must be read by the deadline. */
+void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int64_t deadline_ms);
 
 /* Reads the record that begins a request. Only the role of a responder is served. ERR_MISSING, with
  * the reason in e, for anything else. */
@@ -37,10 +37,10 @@ enum rc fcgi_conn_read(struct fcgi_conn *c, unsigned char **p, size_t *len, stru
 /* Has the peer closed the connection, so that no reply can reach it? */
 bool fcgi_conn_peer_closed(const struct fcgi_conn *c);
 
-/* Sends until this monotonic time, or everything (INT64_MAX) as long as the peer goes on reading:
- * *sent is how much of it went out by then. ERR_MISSING if it has closed, or took nothing for
- * silence_ms. */
-enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int64_t until,
+/* Sends, and waits for at most wait_ms, or (-1) until all is sent, as long as the peer goes on
+ * reading: *sent is how much of it went out by then. ERR_MISSING if it has closed, or took nothing
+ * for silence_ms. */
+enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int wait_ms,
                        size_t *sent) MUST_USE;
 
 /* The records of the reply to request `id` that have this text; `end`: and those that end the reply

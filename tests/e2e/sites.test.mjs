@@ -217,6 +217,12 @@ test('a reload reports a sealing key that is none of a site whose own file is as
   };
   assert.doesNotMatch(await afterReload(key), /sites_refused/);
   assert.match(await afterReload('not a key\n'), /event=config_problem why="site b: SECRET_KEY_FILE: [^"]*secret\.key: line 1 [^]*event=sites_refused sites=1/);
+  const { host, pathname } = new URL(b.mcpUrl);
+  for (let i = 0; i < 4; i += 1) {        // also the first request of a worker, which tries to open the site
+    const { status, text } = await get(host, pathname);
+    assert.equal(status, 503, text);
+    assert.match(text, /"the site cannot be served now"/);
+  }
   await tokens(main);
   assert.doesNotMatch(await afterReload(key), /sites_refused/);
   await tokens(b);

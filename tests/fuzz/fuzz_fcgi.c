@@ -253,7 +253,7 @@ static void connect_both(int *peer, int *ours) {
 static void whatever_comes(struct fcgi *f, const uint8_t *data, size_t size, enum how how) {
     struct arena *a = arena_new(ARENA_BYTES);
     struct expected *x = expect(a, data, size);
-    struct request rq = {.arena = a};
+    struct request rq = {.arena = a, .started_ms = clock_monotonic_ms()};
     struct wire_reply r;
     struct err e = {0};
     bool answered = false;
@@ -281,7 +281,7 @@ static void whatever_comes(struct fcgi *f, const uint8_t *data, size_t size, enu
 
 static void the_next_is_answered(struct fcgi *f) {
     struct arena *a = arena_new(ARENA_BYTES);
-    struct request rq = {.arena = a};
+    struct request rq = {.arena = a, .started_ms = clock_monotonic_ms()};
     struct wire w = {0};
     struct wire_reply r;
     struct err e = {0};

@@ -28,6 +28,7 @@ struct app {
     char *big;
     void (*on_call)(void *arg, bool begins);
     void *on_call_arg;
+    _Atomic int *limit_ms;
 };
 
 static const struct server_timing fast = {
@@ -108,6 +109,7 @@ enum rc app_new(const struct site_set *sites, const struct app_options *options,
     *out = xcalloc(1, sizeof **out);
     (*out)->on_call = options->on_call;
     (*out)->on_call_arg = options->on_call_arg;
+    (*out)->limit_ms = options->limit_ms;
     (*out)->big = xmalloc(BIG);
     memset((*out)->big, 'b', BIG);
     return OK;
@@ -163,6 +165,7 @@ static void wait_for_file(const char *path) {
 }
 
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
+    *app->limit_ms = strcmp(rq->path, "/hang-short") == 0 ? 1000 : 3600 * 1000;
     rp->status = read == OK ? 200 : 413;
     reply_header(rp, "Content-Type", "application/octet-stream");
     reply_header(rp, "X-Pid", arena_printf(rq->arena, "%d", (int)getpid()));
@@ -187,11 +190,6 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         rp->body = app->big;
         rp->body_len = BIG;
     }
-}
-
-int app_time_limit_s(struct app *app, const struct request *rq) {
-    (void)app;
-    return strcmp(rq->path, "/hang-short") == 0 ? 1 : 3600;
 }
 
 void app_update(struct app *app, const char *path, int64_t at_ms) {

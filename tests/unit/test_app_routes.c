@@ -12,19 +12,26 @@ static struct routes routes_of(struct arena *a, unsigned endpoints) {
     return r;
 }
 
+static int limit_s(const struct routes *r, struct arena *a, const char *method, const char *path) {
+    const struct request rq = {.arena = a, .method = method, .path = path};
+
+    return route_time_limit_s(routes_find(r, &rq).route);
+}
+
 static void each_group_has_its_limit(void **state) {
     const struct routes r =
         routes_of(*state, GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_METADATA | GROUP_MCP);
     static const struct {
-        const char *path;
+        const char *method, *path;
         int limit_s;
-    } paths[] = {{"/auth/authorize", 30}, {"/auth/callback", 30},
-                 {"/auth/token", 30},     {"/.well-known/oauth-protected-resource/mcp", 10},
-                 {"/mcp", 180},           {"/mcp/", 180},
-                 {"/nothing", 10}};
+    } paths[] = {
+        {"GET", "/auth/authorize", 30}, {"GET", "/auth/callback", 30},
+        {"POST", "/auth/token", 30},    {"GET", "/.well-known/oauth-protected-resource/mcp", 10},
+        {"POST", "/mcp", 180},          {"POST", "/mcp/", 180},
+        {"POST", "/nothing", 10}};
 
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        assert_int_equal(routes_time_limit_s(&r, paths[i].path), paths[i].limit_s);
+        assert_int_equal(limit_s(&r, *state, paths[i].method, paths[i].path), paths[i].limit_s);
 }
 
 static void a_group_that_is_off_has_no_route(void **state) {
@@ -34,7 +41,7 @@ static void a_group_that_is_off_has_no_route(void **state) {
 
     assert_null(m.route);
     assert_null(m.allow);
-    assert_int_equal(routes_time_limit_s(&r, "/mcp"), 10);
+    assert_int_equal(limit_s(&r, *state, "POST", "/mcp"), 10);
 }
 
 int main(void) {

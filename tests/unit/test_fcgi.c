@@ -77,6 +77,7 @@ static enum rc read_request_that_waited(struct fixture *x, bool waited) {
     memset(&x->rq, 0, sizeof x->rq);
     x->rq.arena = x->arena;
     x->rq.waited = waited;
+    x->rq.started_ms = clock_monotonic_ms();
     return fcgi_read(x->f, x->ours, BODY_MAX, &x->rq, &x->e);
 }
 

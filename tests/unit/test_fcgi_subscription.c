@@ -20,7 +20,7 @@ static int peer;
 
 /* A request has been read, and its reply is a stream that has begun. */
 static int begun(void **state) {
-    struct request rq = {0};
+    struct request rq = {.started_ms = clock_monotonic_ms()};
     struct wire w = {0};
     struct err e;
     int ends[2];

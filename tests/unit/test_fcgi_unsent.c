@@ -38,7 +38,7 @@ static bool take(void *arg, const struct fcgi_unsent *rest) {
 }
 
 static void request(struct arena *a, int total_ms) {
-    struct request rq = {.arena = a};
+    struct request rq = {.arena = a, .started_ms = clock_monotonic_ms()};
     struct wire w = {0};
     struct err e;
     int ends[2];

@@ -12,7 +12,7 @@ static void occupy(struct scoreboard *b, unsigned count, uint32_t site, int64_t 
     for (; count; count--) {
         struct slot *s = &b->slots[b->slots_used++];
 
-        slot_set(s, SLOT_BUSY);
+        slot_set(s, SLOT_BUSY, clock_monotonic_ms());
         s->site = site;
         s->held_since_ms -= for_ms;
     }

@@ -115,7 +115,7 @@ struct listener {
 static struct listener stream_of(struct arena *a, const char *first, const struct buf *what,
                                  bool kept) {
     struct fcgi *f = fcgi_new(NULL, NULL, NULL);
-    struct request rq = {.arena = a};
+    struct request rq = {.arena = a, .started_ms = clock_monotonic_ms()};
     struct listener l = {0};
     struct wire w = {0};
     struct reply rp;
