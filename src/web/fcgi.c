@@ -12,7 +12,9 @@
 #include "web/fcgi_conn.h"
 
 #define OUT_MAX (512UL << 20) /* far more than the longest reply, of 96 MiB */
-#define PARAMS_USUAL 64       /* there is room for so many at first */
+/* There is room at first for so many parameters, and for so many bytes of them. */
+#define PARAMS_USUAL 64
+#define PARAMS_USUAL_BYTES 4096
 
 struct fcgi {
     struct reply_sink sink; /* first: a pointer to it is one to this */
@@ -96,55 +98,66 @@ static void open_stream(struct fcgi *f, unsigned type, size_t max) {
     f->in = (FCGX_Stream){.isReader = 1, .fillBuffProc = fill_stream, .data = f};
 }
 
-/* The length of a name or a value, which begins with this byte or EOF (FastCGI spec §3.4). */
-static bool read_pair_length(FCGX_Stream *in, int byte, size_t *len) {
-    *len = (size_t)byte & 0x7f;
-    for (int more = byte & 0x80 ? 3 : 0; more && byte != EOF; more--) {
-        byte = FCGX_GetChar(in);
-        *len = *len << 8 | (size_t)byte;
+/* All bytes of the parameters. */
+static char *read_pairs(struct fcgi *f, struct arena *a, size_t *len) {
+    size_t room = PARAMS_USUAL_BYTES;
+    char *pairs = arena_alloc(a, room);
+
+    open_stream(f, FCGI_PARAMS, FCGI_PARAMS_MAX);
+    *len = 0;
+    while ((*len += (size_t)FCGX_GetStr(pairs + *len, (int)(room - *len), &f->in)) == room) {
+        pairs = memcpy(arena_alloc(a, 2 * room), pairs, room);
+        room *= 2;
     }
-    return byte != EOF;
+    return pairs;
 }
 
-/* The pair that begins with this byte, as "NAME=value". NULL: it breaks off, is longer than all may
- * be, or has in it what would end a part of it too early: a NUL, or in the name a "=". */
-static char *read_pair(FCGX_Stream *in, int byte, struct arena *a) {
-    size_t name, value;
-    char *pair;
+/* Behind the length of a name or a value at p (FastCGI spec §3.4). NULL: it breaks off. */
+static inline char *skip_length(char *p, const char *end, size_t *len) {
+    int more = p < end && *p & 0x80 ? 4 : 1;
 
-    if (!read_pair_length(in, byte, &name) || !read_pair_length(in, FCGX_GetChar(in), &value) ||
-        name + value > FCGI_PARAMS_MAX)
+    for (*len = 0; more && p < end; more--)
+        *len = *len << 8 | (unsigned char)*p++;
+    *len &= INT32_MAX;
+    return more ? NULL : p;
+}
+
+/* Puts "NAME=value" in the place of the pair at p, and returns where the next one is. NULL: it
+ * breaks off, or has in it what would end a part of it too early: a NUL, or in the name a "=". */
+static char *decode_pair(char *p, const char *end) {
+    size_t name, value;
+    char *from = skip_length(p, end, &name);
+
+    if (!from || !(from = skip_length(from, end, &value)) || name + value > (size_t)(end - from))
         return NULL;
-    pair = arena_alloc(a, name + value + 2);
-    if (FCGX_GetStr(pair, (int)name, in) != (int)name ||
-        FCGX_GetStr(pair + name + 1, (int)value, in) != (int)value || memchr(pair, '=', name))
-        return NULL;
-    pair[name] = '=';
-    return strlen(pair) == name + 1 + value ? pair : NULL;
+    memmove(p, from, name);
+    p[name] = '=';
+    memmove(p + name + 1, from + name, value);
+    p[name + 1 + value] = 0; /* there is room: the two lengths were before it */
+    return strchrnul(p, '=') == p + name && strlen(p + name) == 1 + value ? from + name + value
+                                                                          : NULL;
 }
 
 static enum rc read_params(struct fcgi *f, struct request *rq, struct err *e) {
-    size_t count = 0, room = PARAMS_USUAL;
+    size_t count = 0, room = PARAMS_USUAL, len;
+    char *at = read_pairs(f, rq->arena, &len);
+    const char *const end = at + len;
     char **params = arena_alloc(rq->arena, room * sizeof *params);
-    int byte;
 
-    open_stream(f, FCGI_PARAMS, FCGI_PARAMS_MAX);
-    while ((byte = FCGX_GetChar(&f->in)) != EOF) {
-        char *pair = read_pair(&f->in, byte, rq->arena);
-
-        if (!pair)
-            return FCGX_GetError(&f->in) ? e->code
-                                         : err_set(e, ERR_MISSING, "the parameters are malformed");
-        params[count++] = pair;
+    if (FCGX_GetError(&f->in))
+        return e->code;
+    while (at < end) {
+        params[count++] = at;
+        if (!(at = decode_pair(at, end)))
+            return err_set(e, ERR_MISSING, "the parameters are malformed");
         if (count == room) {
-            char **more = arena_alloc(rq->arena, 2 * room * sizeof *params);
-
-            params = memcpy(more, params, room * sizeof *params);
+            params = memcpy(arena_alloc(rq->arena, 2 * room * sizeof *params), params,
+                            room * sizeof *params);
             room *= 2;
         }
     }
     rq->params = params; /* a NULL ends them: the arena's memory is zero */
-    return FCGX_GetError(&f->in) ? e->code : OK;
+    return OK;
 }
 
 static const char *param_or_empty(const struct request *rq, const char *name) {

@@ -20,7 +20,7 @@ static unsigned bucket_of(size_t len, char last) {
 static bool is_ambiguous(const struct request *rq, unsigned i, size_t name_len) {
     const char *p = rq->params[i - 1];
 
-    if (strncmp(p, HTTP_PREFIX, sizeof HTTP_PREFIX - 1) != 0)
+    if (name_len < sizeof HTTP_PREFIX - 1 || memcmp(p, HTTP_PREFIX, sizeof HTTP_PREFIX - 1) != 0)
         return false;
     for (unsigned j = rq->index->next[i]; j; j = rq->index->next[j])
         if (!strncmp(rq->params[j - 1], p, name_len + 1) && strcmp(rq->params[j - 1], p) != 0)
