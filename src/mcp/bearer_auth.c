@@ -5,6 +5,7 @@
 #include "access/revoked.h"
 #include "idp/idp.h"
 #include "mcp/call.h"
+#include "mcp/headers.h"
 #include "metrics/metrics.h"
 #include "shared/rate_limit.h"
 
@@ -25,37 +26,27 @@ bool mcp_origin_is_allowed(const struct config *config, const char *origin) {
             list_has(config->allowed_origins, origin));
 }
 
-/* RFC 6750 §2.1: b64token. */
-static size_t b64token_len(const char *s) {
-    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/");
+/* RFC 6750 §2.1: b64token. Two Authorization headers arrive joined by a comma, and are refused. */
+static enum rc check_syntax(const char *token, struct err *e) {
+    size_t n =
+        strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/");
 
-    return n ? n + strspn(s + n, "=") : 0;
+    if (!n || token[n + strspn(token + n, "=")])
+        return err_set(e, ERR_INVALID_TOKEN, "the Authorization header is malformed");
+    if (strlen(token) > TOKEN_LEN_MAX)
+        return err_set(e, ERR_INVALID_TOKEN, "the token is too long");
+    return OK;
 }
 
-/* The text after `Bearer` in the Authorization header; "" if there is no such header. */
-static const char *bearer_credentials(const struct request *rq) {
-    const char *value = request_header(rq, "authorization");
+/* The token of `Authorization: Bearer …` (RFC 6750 §2.1; MCP forbids the query); "" if there is no
+ * such header. Its syntax is not checked: a token that is known has a good one. */
+static const char *bearer_token(const struct request *rq) {
+    const char *value = mcp_header(rq, "authorization");
 
-    value = value ? value + strspn(value, " \t") : "";
-    if (strncasecmp(value, "Bearer", 6) != 0 || (value[6] && value[6] != ' ' && value[6] != '\t'))
+    if (!value || strncasecmp(value, "Bearer", 6) != 0 ||
+        (value[6] && value[6] != ' ' && value[6] != '\t'))
         return "";
     return value + 6 + strspn(value + 6, " \t");
-}
-
-/* The token of `Authorization: Bearer …` (RFC 6750 §2.1; MCP forbids the query). Two such headers
- * arrive joined by a comma, and are refused. */
-static enum rc bearer_token(const struct request *rq, const char **token, struct err *e) {
-    const char *value = bearer_credentials(rq);
-    size_t len = b64token_len(value);
-
-    if (!*value)
-        return err_set(e, ERR_NO_TOKEN, "a bearer token is required");
-    if (!len || value[len + strspn(value + len, " \t")])
-        return err_set(e, ERR_INVALID_TOKEN, "the Authorization header is malformed");
-    if (len > TOKEN_LEN_MAX)
-        return err_set(e, ERR_INVALID_TOKEN, "the token is too long");
-    *token = value[len] ? arena_strndup(rq->arena, value, len) : value;
-    return OK;
 }
 
 /* Adds an auth-param with a quoted-string (RFC 9110 §11.2, §5.6.4); characters that could end or
@@ -120,10 +111,10 @@ static enum rc verify(struct exchange *x, struct idp_token *token,
 }
 
 static enum rc read_token(const struct exchange *x, struct idp_token *token, struct err *e) {
-    const char *text = NULL;
+    const char *text = bearer_token(x->rq);
 
-    if (bearer_token(x->rq, &text, e))
-        return e->code;
+    if (!*text)
+        return err_set(e, ERR_NO_TOKEN, "a bearer token is required");
     idp_token_init(x->site->idp, token, text);
     return OK;
 }
@@ -134,6 +125,8 @@ static enum rc check_token(struct exchange *x, const struct token_claims **claim
     if (read_token(x, &token, e))
         return e->code;
     *claims = idp_known(x->site->idp, x->rq->arena, &token);
+    if (!*claims && check_syntax(token.text, e))
+        return e->code;
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     if (!*claims && verify(x, &token, claims, e))
         return e->code;
