@@ -190,17 +190,15 @@ static struct json_entry *find_sorted(const struct json_members *m, const char *
 
 static struct json_entry *find(const struct json *object, const char *key) {
     const size_t len = strlen(key);
-    struct json_entry *e;
 
     if (!json_is_object(object))
         return NULL;
     if (object->members->count - object->members->sorted_count > UNSORTED_MAX)
         sort_runs(object->members);
-    e = find_sorted(object->members, key, len);
-    for (struct json_entry *u = object->members->unsorted; !e && u; u = u->next)
-        if (!compare_names(u, key, len))
-            e = u;
-    return e;
+    for (struct json_entry *e = object->members->unsorted; e; e = e->next)
+        if (e->key_len == len && !memcmp(e->key, key, len))
+            return e;
+    return find_sorted(object->members, key, len);
 }
 
 bool json_has_twice(const struct json *object) {

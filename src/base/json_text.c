@@ -8,6 +8,7 @@
 struct writer {
     char *p; /* NULL: only counting */
     size_t len;
+    bool has_escapes;    /* as far as it was counted */
     struct arena *arena; /* of the canonical form: where members are sorted; or NULL */
 };
 
@@ -40,7 +41,7 @@ static size_t line_end_len(const char *s, size_t len) {
     return 0;
 }
 
-static size_t string_len(const char *s, size_t len) {
+static void count_string(struct writer *w, const char *s, size_t len) {
     size_t n = len + 2;
 
     for (size_t i = 0; (i += json_plain(s + i, len - i, true)) < len; i++) {
@@ -49,7 +50,8 @@ static size_t string_len(const char *s, size_t len) {
         else if (line_end_len(s + i, len - i))
             n += UNICODE_ESCAPE_LEN - line_end_len(s + i, len - i);
     }
-    return n;
+    w->has_escapes = w->has_escapes || n > len + 2;
+    w->len += n;
 }
 
 /* Writes what begins at s, which is not plain, as an escape if it has to be one. Returns how many
@@ -86,13 +88,13 @@ static void put_string(struct writer *w, const char *s, size_t len) {
     char *out;
 
     if (!w->p) {
-        w->len += string_len(s, len);
+        count_string(w, s, len);
         return;
     }
     out = w->p + w->len;
     *out++ = '"';
     while (len) {
-        size_t n = json_plain(s, len, !w->arena);
+        size_t n = w->has_escapes ? json_plain(s, len, !w->arena) : len;
 
         if (n)
             out = (char *)memcpy(out, s, n) + n;
@@ -203,28 +205,33 @@ static void put_value(struct writer *w, const struct json *v) {
     }
 }
 
-size_t json_text_len(const struct json *v) {
+static struct writer count(const struct json *v) {
     struct writer w = {0};
 
     put_value(&w, v);
-    return w.len;
+    return w;
+}
+
+size_t json_text_len(const struct json *v) {
+    return count(v).len;
+}
+
+static const char *write_text(struct arena *a, const struct json *v, bool canonical, size_t *len) {
+    struct writer w = count(v);
+
+    w.p = arena_alloc(a, w.len + 1); /* the canonical form has fewer escapes, and is no longer */
+    w.len = 0;
+    w.arena = canonical ? a : NULL;
+    put_value(&w, v);
+    if (len)
+        *len = w.len;
+    return w.p;
 }
 
 const char *json_canonical(struct arena *a, const struct json *v, size_t *len) {
-    /* At most as long: it has fewer escapes. */
-    struct writer w = {.p = arena_alloc(a, json_text_len(v) + 1), .arena = a};
-
-    put_value(&w, v);
-    *len = w.len;
-    return w.p;
+    return write_text(a, v, true, len);
 }
 
 const char *json_text(struct arena *a, const struct json *v, size_t *len) {
-    size_t n = json_text_len(v);
-    struct writer w = {.p = arena_alloc(a, n + 1)};
-
-    put_value(&w, v);
-    if (len)
-        *len = n;
-    return w.p;
+    return write_text(a, v, false, len);
 }
