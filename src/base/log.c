@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -87,13 +88,14 @@ static size_t put_quoted(struct line *l, const char *p) {
 /* Quotes a value unless it is plain. Control characters, quotes and what does not show as itself
  * become escapes, so that nothing a client sends can look like another field or line. */
 static void put_value(struct line *l, const char *s) {
-    bool plain = *s != 0;
-    const char *p;
+    static const bool plain[UCHAR_MAX + 1] = {
+        ['!'] = true, ['#' ... '<'] = true, ['>' ... '['] = true, [']' ... '~'] = true};
+    const char *p = s;
 
-    for (p = s; *p && plain; p++)
-        plain = *p > ' ' && *p < 127 && *p != '"' && *p != '=' && *p != '\\';
-    if (plain) {
-        puts_raw(l, s);
+    while (plain[(unsigned char)*p])
+        p++;
+    if (p > s && !*p) {
+        put(l, s, (size_t)(p - s));
         return;
     }
     puts_raw(l, "\"");

@@ -196,8 +196,9 @@ size_t utf8_repair(struct arena *a, const char **s, size_t *len) {
 
 /* The length of the next item, to which *p is moved; 0: there is none. */
 static size_t next_item(const char **p) {
-    *p += strspn(*p, " ");
-    return strcspn(*p, " ");
+    while (**p == ' ')
+        ++*p;
+    return (size_t)(strchrnul(*p, ' ') - *p);
 }
 
 char *list_next(struct arena *a, const char **list) {
