@@ -40,7 +40,7 @@ struct worker {
     sigset_t between; /* the signal mask between requests */
     uint64_t requests_max;
     unsigned manifests_seen; /* of the changes on the scoreboard */
-    int64_t now_ms;          /* when it last had served or waited */
+    int64_t now_ms;          /* when it last accepted, had served or waited */
     int64_t upkeep_ms;       /* when it is due */
     int64_t idle_ms;         /* when it last waited for a connection */
     int64_t signals_ms;      /* when it last looked for signals */
@@ -356,20 +356,19 @@ static void upkeep_if_due(struct worker *w) {
 static bool serve_next(struct worker *w, bool at_once) {
     int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     uint64_t now_us;
-    int64_t now_ms;
     bool full;
 
     if (fd < 0)
         return false;
     now_us = metrics_now_us();
-    now_ms = (int64_t)(now_us / 1000);
-    slot_set(w->slot, SLOT_BUSY, now_ms);
+    w->now_ms = (int64_t)(now_us / 1000);
+    slot_set(w->slot, SLOT_BUSY, w->now_ms);
     if (!at_once)
-        w->idle_ms = now_ms;
+        w->idle_ms = w->now_ms;
     full = scoreboard_is_full(w->args->board);
     if (full && w->args->board->can_grow)
         wake_master(w);
-    serve(w, fd, at_once && full && now_ms - w->idle_ms >= WAITED_MS, now_us);
+    serve(w, fd, at_once && full && w->now_ms - w->idle_ms >= WAITED_MS, now_us);
     return true;
 }
 
