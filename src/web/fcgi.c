@@ -12,9 +12,7 @@
 #include "web/fcgi_conn.h"
 
 #define OUT_MAX (512UL << 20) /* far more than the longest reply, of 96 MiB */
-/* There is room at first for so many parameters, and for so many bytes of them. */
-#define PARAMS_USUAL 64
-#define PARAMS_USUAL_BYTES 4096
+#define PARAMS_USUAL 4096     /* there is room for so many bytes of them at first */
 
 struct fcgi {
     struct reply_sink sink; /* first: a pointer to it is one to this */
@@ -100,7 +98,7 @@ static void open_stream(struct fcgi *f, unsigned type, size_t max) {
 
 /* All bytes of the parameters. */
 static char *read_pairs(struct fcgi *f, struct arena *a, size_t *len) {
-    size_t room = PARAMS_USUAL_BYTES;
+    size_t room = PARAMS_USUAL;
     char *pairs = arena_alloc(a, room);
 
     open_stream(f, FCGI_PARAMS, FCGI_PARAMS_MAX);
@@ -122,42 +120,37 @@ static inline char *skip_length(char *p, const char *end, size_t *len) {
     return more ? NULL : p;
 }
 
-/* Puts "NAME=value" in the place of the pair at p, and returns where the next one is. NULL: it
- * breaks off, or has in it what would end a part of it too early: a NUL, or in the name a "=". */
-static char *decode_pair(char *p, const char *end) {
+/* Puts "NAME=value" and a NUL in the place of each pair: it is shorter. false: the last one breaks
+ * off, or a name has a "=" in it, which would end it too early. */
+static bool decode_pairs(char *pairs, size_t *len, size_t *count) {
+    const char *const end = pairs + *len;
+    char *p = pairs, *out = pairs;
     size_t name, value;
-    char *from = skip_length(p, end, &name);
 
-    if (!from || !(from = skip_length(from, end, &value)) || name + value > (size_t)(end - from))
-        return NULL;
-    memmove(p, from, name);
-    p[name] = '=';
-    memmove(p + name + 1, from + name, value);
-    p[name + 1 + value] = 0; /* there is room: the two lengths were before it */
-    return strchrnul(p, '=') == p + name && strlen(p + name) == 1 + value ? from + name + value
-                                                                          : NULL;
+    for (*count = 0; p < end; ++*count) {
+        if (!(p = skip_length(p, end, &name)) || !(p = skip_length(p, end, &value)) ||
+            name + value > (size_t)(end - p) || memchr(p, '=', name))
+            return false;
+        memmove(out, p, name);
+        out[name] = '=';
+        memmove(out + name + 1, p + name, value);
+        p += name + value;
+        out += name + 1 + value;
+        *out++ = 0;
+    }
+    *len = (size_t)(out - pairs);
+    return true;
 }
 
 static enum rc read_params(struct fcgi *f, struct request *rq, struct err *e) {
-    size_t count = 0, room = PARAMS_USUAL, len;
-    char *at = read_pairs(f, rq->arena, &len);
-    const char *const end = at + len;
-    char **params = arena_alloc(rq->arena, room * sizeof *params);
+    size_t len, count;
+    char *pairs = read_pairs(f, rq->arena, &len);
 
     if (FCGX_GetError(&f->in))
         return e->code;
-    while (at < end) {
-        params[count++] = at;
-        if (!(at = decode_pair(at, end)))
-            return err_set(e, ERR_MISSING, "the parameters are malformed");
-        if (count == room) {
-            params = memcpy(arena_alloc(rq->arena, 2 * room * sizeof *params), params,
-                            room * sizeof *params);
-            room *= 2;
-        }
-    }
-    rq->params = params; /* a NULL ends them: the arena's memory is zero */
-    return OK;
+    rq->params =
+        decode_pairs(pairs, &len, &count) ? request_params(rq->arena, pairs, len, count) : NULL;
+    return rq->params ? OK : err_set(e, ERR_MISSING, "the parameters are malformed");
 }
 
 static const char *param_or_empty(const struct request *rq, const char *name) {

@@ -52,22 +52,6 @@ int parked_write(const struct request *rq, struct text state, struct text lost) 
     return fd;
 }
 
-/* The parameters as request.h has them. NULL: there are fewer than that. */
-static char **read_params(struct arena *a, char *p, size_t len, size_t count) {
-    char **params = count <= len ? arena_alloc(a, (count + 1) * sizeof *params) : NULL;
-
-    for (size_t i = 0; params && i < count; i++) {
-        const size_t n = strnlen(p, len);
-
-        if (n == len)
-            return NULL;
-        params[i] = p;
-        p += n + 1;
-        len -= n + 1;
-    }
-    return len ? NULL : params;
-}
-
 /* *len: that of the parts behind the end of the stream. */
 static bool read_head(int file, struct head *h, size_t *len) {
     struct stat st;
@@ -100,7 +84,7 @@ bool parked_read(int file, struct request *rq, struct text *state) {
     text = arena_alloc(rq->arena, len + 1);
     if (pread(file, text, len, (off_t)(sizeof h + h.lost_len)) != (ssize_t)len)
         return false;
-    rq->params = read_params(rq->arena, text, h.params_len, h.params);
+    rq->params = request_params(rq->arena, text, h.params_len, h.params);
     rq->body = arena_strndup(rq->arena, text + h.params_len, h.body_len);
     rq->body_len = h.body_len;
     rq->id = arena_strdup(rq->arena, h.id);

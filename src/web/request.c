@@ -12,6 +12,21 @@ struct params_index {
     unsigned next[]; /* of each parameter */
 };
 
+char **request_params(struct arena *a, char *p, size_t len, size_t count) {
+    char **params = count <= len ? arena_alloc(a, (count + 1) * sizeof *params) : NULL;
+
+    for (size_t i = 0; params && i < count; i++) {
+        const size_t n = strnlen(p, len);
+
+        if (n == len)
+            return NULL;
+        params[i] = p;
+        p += n + 1;
+        len -= n + 1;
+    }
+    return len ? NULL : params;
+}
+
 /* Names differ in their length, or in their last character. */
 static unsigned bucket_of(size_t len, char last) {
     return ((unsigned)len * 5U + (unsigned char)last) % BUCKETS;

@@ -21,6 +21,9 @@ struct request {
     struct resumed *resumed; /* a parked call that goes on (parked.h); NULL: a new request */
 };
 
+/* The list of so many parameters, which lie one behind the other, each with a NUL behind it. NULL:
+ * what lies there are not so many. */
+char **request_params(struct arena *a, char *p, size_t len, size_t count);
 /* Indexes the parameters by their names. False: CGI makes one name of X-Y and X_Y (RFC 3875
  * §4.1.18), and lighttpd gives both: whoever has read the headers before us saw one of them, and we
  * might take the other. */
