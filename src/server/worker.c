@@ -402,8 +402,7 @@ static void take_signals(struct worker *w) {
 
 static void wait_for_connection(struct worker *w) {
     const int64_t left = w->upkeep_ms - w->now_ms;
-    struct epoll_event event;
-    bool input;
+    struct epoll_event event = {.data.fd = -1};
 
     if (w->slot->state != SLOT_IDLE) {
         bool first = !w->slot->ready;
@@ -414,14 +413,14 @@ static void wait_for_connection(struct worker *w) {
         if (first)
             wake_master(w);
     }
-    input = epoll_pwait(w->epoll, &event, 1, left < 0 ? 0 : (int)left, &w->between) == 1;
-    if (input && event.data.fd != w->args->resume) {
+    (void)epoll_pwait(w->epoll, &event, 1, left < 0 ? 0 : (int)left, &w->between);
+    if (event.data.fd == w->args->listener) {
         if (serve_next(w, false))
             return;
         accept_failed();
     }
     w->idle_ms = w->now_ms = clock_monotonic_ms();
-    if (input && event.data.fd == w->args->resume)
+    if (event.data.fd == w->args->resume)
         (void)resume_next(w);
 }
 

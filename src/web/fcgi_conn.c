@@ -28,34 +28,29 @@ static bool is_late(const struct fcgi_conn *c) {
     return clock_monotonic_ms() >= c->deadline_ms;
 }
 
-/* Gets at least one more byte into the empty buffer. Most requests are there whole, so the clock is
- * read from the second time on. */
+/* Gets at least one more byte into the empty buffer. The total counts even while bytes are always
+ * there to be read, but most requests are there whole, without a look at the clock. */
 static enum rc fill(struct fcgi_conn *c, struct err *e) {
+    static const char late[] = "the request took too long to arrive";
     int64_t silent = 0; /* 0: it has not been waited yet */
+    ssize_t n;
 
-    for (;;) {
-        ssize_t n;
-
-        /* The total counts even while bytes are always there to be read. */
-        if ((c->wipe_len || silent) && is_late(c))
-            return err_set(e, ERR_MISSING, "the request took too long to arrive");
-        n = receive(c);
-        if (n > 0) {
-            c->start = 0;
-            c->end = (size_t)n;
-            return OK;
-        }
+    if (c->wipe_len && is_late(c))
+        return err_set(e, ERR_MISSING, late);
+    while ((n = receive(c)) <= 0) {
         if (n == 0)
             return err_set(e, ERR_MISSING, "the web server closed before the request was whole");
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN)
             return err_set(e, ERR_MISSING, "the connection broke: %s", strerror(errno));
-        if (!silent)
-            silent = clock_monotonic_ms() + c->silence_ms;
-        if (!descriptor_wait(c->fd, POLLIN, MIN(c->deadline_ms, silent)) && !is_late(c))
-            return err_set(e, ERR_MISSING, "the web server stopped sending");
+        silent = silent ? silent : clock_monotonic_ms() + c->silence_ms;
+        if (!descriptor_wait(c->fd, POLLIN, MIN(c->deadline_ms, silent)))
+            return err_set(e, ERR_MISSING, is_late(c) ? late : "the web server stopped sending");
     }
+    c->start = 0;
+    c->end = (size_t)n;
+    return OK;
 }
 
 /* Points *p to the next bytes, at least one and at most len: returns how many in *n. */
