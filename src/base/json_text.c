@@ -205,20 +205,17 @@ static void put_value(struct writer *w, const struct json *v) {
     }
 }
 
-static struct writer count(const struct json *v) {
+size_t json_text_len(const struct json *v) {
     struct writer w = {0};
 
     put_value(&w, v);
-    return w;
-}
-
-size_t json_text_len(const struct json *v) {
-    return count(v).len;
+    return w.len;
 }
 
 static const char *write_text(struct arena *a, const struct json *v, bool canonical, size_t *len) {
-    struct writer w = count(v);
+    struct writer w = {0};
 
+    put_value(&w, v);
     w.p = arena_alloc(a, w.len + 1); /* the canonical form has fewer escapes, and is no longer */
     w.len = 0;
     w.arena = canonical ? a : NULL;

@@ -150,7 +150,8 @@ static void put_number(struct line *l, int64_t n) {
 
 bool log_write(enum log_level level, const char *event, const struct log_field *fields,
                unsigned count) {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
+    static const char *const levels[] = {
+        " level=debug pid=", " level=info pid=", " level=warn pid=", " level=error pid="};
     struct line l UNINITIALIZED;
     char pid[DECIMAL_BYTES];
 
@@ -158,9 +159,7 @@ bool log_write(enum log_level level, const char *event, const struct log_field *
         return true;
     memcpy(l.text, "ts=", 3);
     l.len = 3 + log_time(l.text + 3);
-    puts_raw(&l, " level=");
-    puts_raw(&l, names[level]);
-    puts_raw(&l, " pid=");
+    puts_raw(&l, levels[level]);
     puts_raw(&l, process_text(pid));
     puts_raw(&l, " event=");
     put_value(&l, event);

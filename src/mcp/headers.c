@@ -84,13 +84,14 @@ struct acceptance {
 
 /* 1 for any type, 2 for type/any, 3 for the type itself; 0: the range does not match it. */
 static int specificity(const char *range, size_t len, const char *type) {
-    size_t major = strcspn(type, "/") + 1;
+    size_t major;
 
+    if (len == strlen(type) && !strncasecmp(range, type, len))
+        return 3;
     if (len == 3 && !strncmp(range, "*/*", 3))
         return 1;
-    if (len == major + 1 && range[major] == '*')
-        return strncasecmp(range, type, major) ? 0 : 2;
-    return len == strlen(type) && !strncasecmp(range, type, len) ? 3 : 0;
+    major = strcspn(type, "/") + 1;
+    return len == major + 1 && range[major] == '*' && !strncasecmp(range, type, major) ? 2 : 0;
 }
 
 /* RFC 9110 §12.5.1: "the most specific reference has precedence". */
