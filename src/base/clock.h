@@ -31,6 +31,12 @@ static inline int clock_wait_ms(int64_t until_ms, int most_ms) {
 
     return left < 0 ? 0 : left > most_ms ? most_ms : (int)left;
 }
+/* The end of a wait that begins with the first call: *until_ms is 0 before. */
+static inline int64_t clock_until_ms(int64_t *until_ms, int wait_ms) {
+    if (!*until_ms)
+        *until_ms = clock_monotonic_ms() + wait_ms;
+    return *until_ms;
+}
 /* How long to wait after one more of a series of failures, which it counts: first_ms, and each time
  * twice as long, up to most_ms. */
 static inline int64_t clock_back_off_ms(unsigned *failures, int64_t first_ms, int64_t most_ms) {

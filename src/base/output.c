@@ -124,11 +124,10 @@ static size_t put(const struct output *o, const char *p, size_t len, int64_t *un
         } else if (n == 0) {
             errno = ENOSPC;
             break;
-        } else if (errno != EINTR) {
-            if (!*until_ms)
-                *until_ms = clock_monotonic_ms() + (o->stuck ? 0 : OUTPUT_WAIT_MS);
-            if (errno != EAGAIN || !wait_for_room(o, *until_ms))
-                break;
+        } else if (errno != EINTR &&
+                   (errno != EAGAIN ||
+                    !wait_for_room(o, clock_until_ms(until_ms, o->stuck ? 0 : OUTPUT_WAIT_MS)))) {
+            break;
         }
     }
     return done;

@@ -240,7 +240,8 @@ bool check_match(struct check *c, const struct keyword *k, size_t i, const struc
     enum pattern_result result = PATTERN_DOES_NOT_MATCH;
 
     if (check_steps(c, 1 + text.len / BYTES_PER_STEP))
-        result = pattern_match(k->patterns[i], text.p, text.len, check_deadline_ms(c));
+        result = pattern_match(k->patterns[i], text.p, text.len,
+                               clock_until_ms(&c->deadline_ms, SCHEMA_TIME_MS));
     if (result != PATTERN_LIMIT_REACHED)
         return result == PATTERN_MATCHES;
     (void)check_stop(c, "%stakes too long to match against the pattern %.100s",

@@ -118,13 +118,6 @@ bool check_stop(struct check *c, const char *fmt, ...) {
     return false;
 }
 
-/* Of most checks it is never asked for: they take fewer steps. */
-int64_t check_deadline_ms(struct check *c) {
-    if (!c->deadline_ms)
-        c->deadline_ms = clock_monotonic_ms() + SCHEMA_TIME_MS;
-    return c->deadline_ms;
-}
-
 bool check_steps(struct check *c, size_t n) {
     size_t before = c->steps;
 
@@ -134,7 +127,7 @@ bool check_steps(struct check *c, size_t n) {
     if (n > SCHEMA_STEPS_MAX || c->steps > SCHEMA_STEPS_MAX)
         return check_stop(c, "takes more than %d steps to check", SCHEMA_STEPS_MAX);
     if (before / STEPS_PER_CLOCK_CHECK != c->steps / STEPS_PER_CLOCK_CHECK &&
-        clock_monotonic_ms() > check_deadline_ms(c))
+        clock_monotonic_ms() > clock_until_ms(&c->deadline_ms, SCHEMA_TIME_MS))
         return check_stop(c, "takes more than %d ms to check", SCHEMA_TIME_MS);
     return true;
 }

@@ -49,7 +49,6 @@ struct check {
     bool stopped;        /* a bound was hit: everything ends, and *why says so */
 };
 
-int64_t check_deadline_ms(struct check *c);
 /* Counts steps; false when there are too many, or time is over. */
 bool check_steps(struct check *c, size_t n);
 /* Says what is wrong; returns false. */

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -400,7 +401,7 @@ static void take_signals(struct worker *w) {
 }
 
 static void wait_for_connection(struct worker *w) {
-    const int64_t left = w->upkeep_ms - w->now_ms;
+    const int64_t left = MAX(w->upkeep_ms - w->now_ms, 0);
     struct epoll_event event = {.data.fd = -1};
 
     if (w->slot->state != SLOT_IDLE) {
@@ -412,7 +413,7 @@ static void wait_for_connection(struct worker *w) {
         if (first)
             wake_master(w);
     }
-    (void)epoll_pwait(w->epoll, &event, 1, left < 0 ? 0 : (int)left, &w->between);
+    (void)epoll_pwait(w->epoll, &event, 1, (int)left, &w->between);
     if (event.data.fd == w->args->listener) {
         if (serve_next(w, false))
             return;

@@ -2,6 +2,7 @@
 
 #include <fastcgi.h>
 #include <fcgiapp.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "base/decimal.h"
@@ -308,7 +309,7 @@ static enum rc stream_flush(struct fcgi *f) {
 
     f->deferred = f->sink.last || (f->deferred && f->out_len <= FCGI_DETACHED_MAX);
     if (!f->deferred) {
-        rc = fcgi_conn_send(&f->conn, f->out, f->out_len, -1, &sent);
+        rc = fcgi_conn_send(&f->conn, f->out, f->out_len, INT_MAX, &sent);
         f->out_len = 0;
     }
     return rc;
@@ -347,7 +348,7 @@ static enum rc finish(struct fcgi *f) {
     enum rc rc = fcgi_conn_send(&f->conn, f->out, f->out_len, FCGI_END_WAIT_MS, &sent);
 
     if (!rc && sent < f->out_len && !hand_over_unsent(f, f->out + sent, f->out_len - sent))
-        rc = fcgi_conn_send(&f->conn, f->out + sent, f->out_len - sent, -1, &sent);
+        rc = fcgi_conn_send(&f->conn, f->out + sent, f->out_len - sent, INT_MAX, &sent);
     close_request(f, rc == OK && f->unread);
     return rc;
 }

@@ -32,7 +32,7 @@ static bool is_late(const struct fcgi_conn *c) {
  * there to be read, but most requests are there whole, without a look at the clock. */
 static enum rc fill(struct fcgi_conn *c, struct err *e) {
     static const char late[] = "the request took too long to arrive";
-    int64_t silent = 0; /* 0: it has not been waited yet */
+    int64_t silent = 0;
     ssize_t n;
 
     if (c->wipe_len && is_late(c))
@@ -44,7 +44,7 @@ static enum rc fill(struct fcgi_conn *c, struct err *e) {
             continue;
         if (errno != EAGAIN)
             return err_set(e, ERR_MISSING, "the connection broke: %s", strerror(errno));
-        silent = silent ? silent : clock_monotonic_ms() + c->silence_ms;
+        (void)clock_until_ms(&silent, c->silence_ms);
         if (!descriptor_wait(c->fd, POLLIN, MIN(c->deadline_ms, silent)))
             return err_set(e, ERR_MISSING, is_late(c) ? late : "the web server stopped sending");
     }
@@ -203,7 +203,7 @@ bool fcgi_conn_peer_closed(const struct fcgi_conn *c) {
 }
 
 enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int wait_ms, size_t *sent) {
-    int64_t until = 0, silent = 0; /* 0: it has not been waited yet, or not since it was sent */
+    int64_t until = 0, silent = 0;
 
     *sent = 0;
     while (*sent < len) {
@@ -213,10 +213,8 @@ enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int wait_
             *sent += (size_t)n;
             silent = 0;
         } else if (n < 0 && errno == EAGAIN) {
-            const int64_t now_ms = clock_monotonic_ms();
-
-            until = until ? until : wait_ms < 0 ? INT64_MAX : now_ms + wait_ms;
-            silent = silent ? silent : now_ms + c->silence_ms;
+            (void)clock_until_ms(&until, wait_ms);
+            (void)clock_until_ms(&silent, c->silence_ms);
             if (!descriptor_wait(c->fd, POLLOUT, MIN(until, silent)))
                 return clock_monotonic_ms() < until ? ERR_MISSING : OK;
         } else if (n >= 0 || errno != EINTR) {
@@ -271,13 +269,11 @@ static int discard(struct fcgi_conn *c) {
 }
 
 void fcgi_conn_close(struct fcgi_conn *c, bool drain) {
-    if (c->fd >= 0 && (drain || !c->complete))
+    if (c->fd >= 0 && (drain || !c->complete)) {
         c->deadline_ms = clock_monotonic_ms() + DRAIN_MS;
-    if (c->fd >= 0 && drain && shutdown(c->fd, SHUT_WR) == 0) {
-        while (discard(c) && descriptor_wait(c->fd, POLLIN, c->deadline_ms))
+        drain = drain && shutdown(c->fd, SHUT_WR) == 0;
+        while (discard(c) && drain && descriptor_wait(c->fd, POLLIN, c->deadline_ms))
             ;
-    } else if (c->fd >= 0 && !c->complete) {
-        discard(c);
     }
     descriptor_clear(&c->fd);
     explicit_bzero(c->buf, c->wipe_len); /* tokens went through here */

@@ -37,9 +37,8 @@ enum rc fcgi_conn_read(struct fcgi_conn *c, unsigned char **p, size_t *len, stru
 /* Has the peer closed the connection, so that no reply can reach it? */
 bool fcgi_conn_peer_closed(const struct fcgi_conn *c);
 
-/* Sends, and waits for at most wait_ms, or (-1) until all is sent, as long as the peer goes on
- * reading: *sent is how much of it went out by then. ERR_MISSING if it has closed, or took nothing
- * for silence_ms. */
+/* Sends, and waits for at most wait_ms: *sent is how much of it went out by then. INT_MAX: as long
+ * as the peer goes on reading. ERR_MISSING if it has closed, or took nothing for silence_ms. */
 enum rc fcgi_conn_send(struct fcgi_conn *c, const void *p, size_t len, int wait_ms,
                        size_t *sent) MUST_USE;
 
