@@ -11,7 +11,7 @@ const BENCHES = {
   bench: { ROUNDS: '10', SECONDS: '1' },
   instructions: { CALLS: '100', ROUNDS: '11' },
   peers: { ROUNDS: '5', SECONDS: '1' },
-  login: { LOGINS: '50' },
+  login: { ROUNDS: '5' },
   streams: { SECONDS: '1' },
   sites: { ROUNDS: '2' },
   tools: { ROUNDS: '3', SECONDS: '1' },
