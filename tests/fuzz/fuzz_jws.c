@@ -74,6 +74,11 @@ static void try_keys(struct arena *a, const char *text, size_t len) {
         MUST(read_and_verify(a, assertions[i], jwks, &was_read) != OK && was_read);
 }
 
+/* libjwt refuses half a surrogate pair, which our parser takes for U+FFFD. */
+static bool may_have_half_a_pair(const char *json) {
+    return strcasestr(json, "\\ud") != NULL;
+}
+
 /* What was signed with a key of the set verifies whenever it can be read and its header names that
  * key, or none. */
 static void try_signed(struct arena *a, const char *header, const char *claims) {
@@ -82,12 +87,14 @@ static void try_signed(struct arena *a, const char *header, const char *claims) 
     for (int i = 0; i < 2; i++) {
         struct err e = {0};
         struct jws j;
-        bool fits;
+        bool fits, verifies;
 
         if (jws_read(a, &assertion, texts[i], &j, &e) || !jws_claims(a, &j, NULL))
             continue;
         fits = j.is_ecdsa == (i == 1) && (!j.kid || !strcmp(j.kid, i ? "e" : "r"));
-        MUST((jws_verify(a, &j, keys, &e) == OK) == fits);
+        verifies = jws_verify(a, &j, keys, &e) == OK;
+        MUST(verifies == fits ||
+             (!verifies && (may_have_half_a_pair(header) || may_have_half_a_pair(claims))));
     }
 }
 
