@@ -74,7 +74,7 @@ static void try_keys(struct arena *a, const char *text, size_t len) {
         MUST(read_and_verify(a, assertions[i], jwks, &was_read) != OK && was_read);
 }
 
-/* libjwt refuses half a surrogate pair, which our parser takes for U+FFFD. */
+/* libjwt, which verifies RS256, refuses half a surrogate pair; our parser takes it for U+FFFD. */
 static bool may_have_half_a_pair(const char *json) {
     return strcasestr(json, "\\ud") != NULL;
 }
@@ -94,7 +94,7 @@ static void try_signed(struct arena *a, const char *header, const char *claims) 
         fits = j.is_ecdsa == (i == 1) && (!j.kid || !strcmp(j.kid, i ? "e" : "r"));
         verifies = jws_verify(a, &j, keys, &e) == OK;
         MUST(verifies == fits ||
-             (!verifies && (may_have_half_a_pair(header) || may_have_half_a_pair(claims))));
+             (!i && !verifies && (may_have_half_a_pair(header) || may_have_half_a_pair(claims))));
     }
 }
 
