@@ -231,6 +231,10 @@ $(BUILD)/bench/fixed: tests/bench/fixed.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(shell pkg-config --cflags fcgi) -o $@ $< $(shell pkg-config --libs fcgi)
 
+$(BUILD)/bench/fixed_login: tests/bench/fixed_login.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(shell pkg-config --cflags fcgi libcurl) -o $@ $< $(shell pkg-config --libs fcgi libcurl)
+
 $(BUILD)/bench/count_allocations.so: tests/bench/count_allocations.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fPIC -shared -o $@ $<
@@ -263,9 +267,9 @@ bench-calls: $(BUILD)/mcp-authd  ## what calls that run long cost other users, a
 	@scripts/deps test
 	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/calls.mjs
 
-bench-login: $(BUILD)/mcp-authd  ## CPU time of a login with upstreams over TLS, DynamoDB calls and request units, memory of 64 workers
+bench-login: $(BUILD)/mcp-authd $(BUILD)/bench/fixed_login  ## CPU time of a login with upstreams over TLS, DynamoDB calls and request units, memory of 64 workers
 	@scripts/deps test
-	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/login.mjs
+	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/login.mjs
 
 bench-sites: $(BUILD)/mcp-authd  ## 1,000 sites: memory, start, reload, instructions of a call; two noisy sites beside a quiet one
 	@scripts/deps test
@@ -279,7 +283,7 @@ bench-streams: $(BUILD)/mcp-authd $(BUILD)/bench/streams_client  ## 10,000 and 1
 	@scripts/deps test
 	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/streams.mjs
 
-bench-all: $(BUILD)/mcp-authd $(addprefix $(BUILD)/bench/,fixed count_allocations.so fill_sessions streams_client)  ## every figure of docs/performance.md in one run, as its tables
+bench-all: $(addprefix $(BUILD)/,mcp-authd $(addprefix bench/,fixed fixed_login count_allocations.so fill_sessions streams_client))  ## all figures of docs/performance.md
 	@scripts/deps test
 	@scripts/deps peers
 	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/all.mjs

@@ -10,7 +10,7 @@ import { childrenMs, measureCalls, median } from '../parts/load-calls.mjs';
 import { start } from '../parts/process.mjs';
 import { accepts, ROOT, until } from '../parts/util.mjs';
 
-const FIXED = path.join(process.env.BUILD ?? path.join(ROOT, 'build'), 'bench/fixed');
+const built = (name) => path.join(process.env.BUILD ?? path.join(ROOT, 'build'), 'bench', name);
 
 // CPU time of processes with all their threads, in ms.
 export function cpuOf(pids) {
@@ -75,21 +75,34 @@ export function ratio(ours, theirs, field) {
   return { median: median(all), text: `${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)})` };
 }
 
-// fixed.c, which answers with the status, header fields and body of `answer` (of fetch; what a web server adds is left out) and logs `line`.
-const OF_WEB_SERVER = new Set(['connection', 'date', 'keep-alive', 'server', 'transfer-encoding']);
-export async function startFixed({ dir, processes, answer, line, under = [], env = {} }) {
-  const at = (name) => path.join(dir, name);
-  fs.mkdirSync(dir);
-  const fields = [...answer.headers].filter(([name]) => !OF_WEB_SERVER.has(name)).map(([name, value]) => `${name}: ${value}\r\n`);
-  fs.writeFileSync(at('reply'), `Status: ${answer.status}\r\n${fields.join('')}\r\n${answer.text}`);
-  fs.writeFileSync(at('line'), `${line}\n`);
-  const command = [...under, FIXED, at('fixed.sock'), String(processes), at('reply'), at('line')];
-  const child = start(command[0], command.slice(1), { outputFile: at('fixed.log'), env: { ...process.env, ...env } });
-  await child.ready('listening', () => accepts({ path: at('fixed.sock') }), under.length > 0 ? { deadlineMs: 60000 } : {});
-  fs.chmodSync(at('fixed.sock'), 0o660);
+// One of the empty programs, by its socket and number of processes and what else it is given.
+async function startPool(program, args, { dir, processes, under = [], env = {} }) {
+  const socket = path.join(dir, 'fixed.sock');
+  const log = path.join(dir, 'fixed.log');
+  const [command, ...rest] = [...under, built(program), socket, String(processes), ...args];
+  const child = start(command, rest, { outputFile: log, env: { ...process.env, ...env } });
+  await child.ready('listening', () => accepts({ path: socket }), under.length > 0 ? { deadlineMs: 60000 } : {});
+  fs.chmodSync(socket, 0o660);
   const pids = await until('its processes', () => {
     const all = childrenOf(child).map(({ pid }) => pid);
     return all.length === processes && all;
   });
-  return { socket: at('fixed.sock'), log: at('fixed.log'), pids, cpu: () => cpuOf(pids), stop: () => child.stop() };
+  return { socket, log, pids, cpu: () => cpuOf(pids), stop: () => child.stop() };
+}
+
+// fixed.c, which answers with the status, header fields and body of `answer` (of fetch; what a web server adds is left out) and logs `line`.
+const OF_WEB_SERVER = new Set(['connection', 'date', 'keep-alive', 'server', 'transfer-encoding']);
+export async function startFixed({ answer, line, ...pool }) {
+  const at = (name) => path.join(pool.dir, name);
+  fs.mkdirSync(pool.dir);
+  const fields = [...answer.headers].filter(([name]) => !OF_WEB_SERVER.has(name)).map(([name, value]) => `${name}: ${value}\r\n`);
+  fs.writeFileSync(at('reply'), `Status: ${answer.status}\r\n${fields.join('')}\r\n${answer.text}`);
+  fs.writeFileSync(at('line'), `${line}\n`);
+  return startPool('fixed', [at('reply'), at('line')], pool);
+}
+
+// fixed_login.c, which stores in the folder and asks the URL.
+export async function startFixedLogin({ url, ...pool }) {
+  fs.mkdirSync(pool.dir);
+  return startPool('fixed_login', [pool.dir, url], pool);
 }

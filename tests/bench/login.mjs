@@ -8,7 +8,9 @@
 //   make bench-login          ROUNDS=10 of LOGINS=40 for each figure, of which it is the median; CONNECTIONS=16
 
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { Browser } from '../parts/browser.mjs';
@@ -16,12 +18,14 @@ import { workersOf } from '../parts/daemon.mjs';
 import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
 import { countActions } from '../parts/dynamodb-site.mjs';
 import { startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
+import { startLighttpd } from '../parts/lighttpd.mjs';
 import { median, privateKib } from '../parts/load-calls.mjs';
 import { login, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 import { startTlsFront } from '../parts/tls-front.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
-import { daemonCpu } from './fair.mjs';
+import { freePort } from '../parts/util.mjs';
+import { daemonCpu, ratio, startFixedLogin } from './fair.mjs';
 import { exitStatus, figure } from './figures.mjs';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 10);
@@ -64,29 +68,81 @@ async function startTlsSite(workers, dynamodb) {
     } };
 }
 
-// So many logins, each of a browser of its own.
-async function logIn(site, count, atOnce) {
+// So many logins, each of a browser of its own; `also` is done after each.
+async function logIn(site, count, atOnce, also) {
   let left = count;
   await Promise.all(Array.from({ length: atOnce }, async () => {
-    for (; left > 0; await tokens(site, { browser: new Browser() })) left -= 1;
+    for (; left > 0; await also?.()) {
+      left -= 1;
+      await tokens(site, { browser: new Browser() });
+    }
   }));
 }
 
 // The CPU time of a login in ms, and its connections, as text with how many of them were resumed.
-async function measure({ site, handshakes }, atOnce = AT_ONCE) {
+async function measure({ site, handshakes }) {
   const opened = () => [handshakes('connections'), handshakes('resumed')];
-  await logIn(site, WARM_UP, atOnce);
+  await logIn(site, WARM_UP, AT_ONCE);
   const before = opened();
   const rounds = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const from = daemonCpu(site.daemon);
-    await logIn(site, LOGINS, atOnce);
+    await logIn(site, LOGINS, AT_ONCE);
     rounds.push((daemonCpu(site.daemon) - from) / LOGINS);
   }
   const [connections, resumed] = opened().map((each, i) => ((each - before[i]) / ROUNDS / LOGINS).toFixed(2));
   const cpu = median(rounds);
   return { cpu, text: `${cpu.toFixed(2)} ms (${Math.min(...rounds).toFixed(2)} to ${Math.max(...rounds).toFixed(2)})`,
     connections: `${connections} a login, ${resumed} of them resumed` };
+}
+
+// What fixed_login.c does in the place of the four requests.
+const REQUESTS = { lmdb: ['-', 's', 's', 'a'], dynamodb: ['-', 'a', 'a', 'aaa'] };
+
+// It, its web server, and a server that answers what it asks, with the bytes of a session.
+async function startFixed(store) {
+  const folder = path.join(dir, `fixed-${store}`);
+  const peer = http.createServer((request, response) => request.resume().on('end', () => response.end('x'.repeat(900)))).listen(0, '127.0.0.1');
+  await once(peer, 'listening');
+  const front = await startTlsFront({ certificates, to: peer.address() });
+  const program = await startFixedLogin({ dir: folder, processes: 2, under: OURS, url: front.origin });
+  const port = await freePort();
+  const web = await startLighttpd({ dir: folder, port, socket: program.socket });
+  return { cpu: program.cpu,
+    async ask() {
+      for (const [i, query] of REQUESTS[store].entries()) {
+        const response = await fetch(`http://127.0.0.1:${port}/mcp?${query}`, i % 2 ? { method: 'POST', body: 'x'.repeat(700) } : {});
+        if (response.status !== 200) throw new Error(`fixed_login: ${response.status}`);
+        await response.arrayBuffer();
+      }
+    },
+    async close() {
+      await web.stop();
+      await program.stop();
+      await front.close();
+      peer.close();
+    } };
+}
+
+async function besideFixed(store, { site }) {
+  const fixed = await startFixed(store);
+  const [ours, theirs] = [[], []];
+  try {
+    await logIn(site, WARM_UP, AT_ONCE, fixed.ask);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const spent = () => [daemonCpu(site.daemon), fixed.cpu()];
+      const before = spent();
+      await logIn(site, LOGINS, AT_ONCE, fixed.ask);
+      const [login, least] = spent().map((ms, i) => (ms - before[i]) / LOGINS);
+      ours.push({ login });
+      theirs.push({ login: least });
+    }
+  } finally {
+    await fixed.close();
+  }
+  const least = median(theirs.map(({ login }) => login));
+  figure('A login', `${store}, kept connections, times a program that only answers, stores and asks`,
+    `${ratio(ours, theirs, 'login').text}, which took ${least.toFixed(2)} ms`);
 }
 
 function judge(what, value, text, most) {
@@ -100,7 +156,7 @@ async function bothWays(store, tlsSite) {
     judge(`${store}, ${kind} connections (${connections}), CPU time`, cpu, text, `${CPU_MAX[store][kind]} ms`);
   }
   tlsSite.requestsPerConnection(0);
-  figure('A login', `${store}, kept connections, one login at a time`, (await measure(tlsSite, 1)).text);
+  await besideFixed(store, tlsSite);
 }
 
 async function costOfDynamoDb(dynamodb) {
