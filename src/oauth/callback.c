@@ -8,11 +8,17 @@
 
 #define IDP_CODE_MAX 2048
 
+/* Errors that are nobody's fault: the user's choice, and that prompt=none, which may come from the
+ * client, leaves nobody to ask (OpenID Connect Core §3.1.2.6). */
+#define DENIALS                                                                                    \
+    "access_denied login_required interaction_required account_selection_required "                \
+    "consent_required"
+
 /* The identity provider reports an error. The log has what it said; the client learns its class. */
 static void answer_error(struct exchange *x, const struct login *login, const struct form *f) {
     const char *upstream = form_get(f, "error");
-    bool denied = !strcmp(upstream, "access_denied");
-    bool passing = !strcmp(upstream, "temporarily_unavailable");
+    const bool denied = list_has(DENIALS, upstream);
+    const bool known = denied || !strcmp(upstream, "temporarily_unavailable");
 
     x->rp->audit.outcome = denied ? "denied" : "failed";
     x->rp->audit.reason = "the identity provider reported an error";
@@ -23,9 +29,7 @@ static void answer_error(struct exchange *x, const struct login *login, const st
     reply_redirect(
         x->rp, login_answer_uri(
                    x->site, x->rq->arena, login,
-                   &(struct login_answer){.error = denied    ? "access_denied"
-                                                   : passing ? "temporarily_unavailable"
-                                                             : "server_error",
+                   &(struct login_answer){.error = known ? upstream : "server_error",
                                           .error_description =
                                               denied ? "the user did not log in"
                                                      : "the identity provider reported an error"}));

@@ -256,8 +256,10 @@ test('a callback that is loaded again gives the same code, until that is redeeme
 });
 
 test('an error from Cognito goes to the client in OAuth form, without its text', async () => {
-  for (const [upstream, expected] of [['access_denied', 'access_denied'], ['server_error', 'server_error'],
-    ['invalid_scope', 'server_error'], ['made_up', 'server_error']]) {
+  // OpenID Connect Core section 3.1.2.6: what a client that sent prompt=none has to know, so that it sends the user to a page.
+  const known = ['access_denied', 'login_required', 'interaction_required', 'account_selection_required', 'consent_required'];
+  for (const [upstream, expected] of [...known.map((each) => [each, each]), ['server_error', 'server_error'],
+    ['invalid_scope', 'server_error'], ['made_up', 'server_error'], ['login_required access_denied', 'server_error']]) {
     const { browser, state } = await beforeCognito();
     const end = await browser.open(callbackUrl({ error: upstream, error_description: UPSTREAM_MARK, state }), toClient);
     const query = end.stopped ? new URL(end.url).searchParams : undefined;
