@@ -11,14 +11,17 @@ static void put_page(struct json *o, const char *member, const char *uri) {
         json_put_str(o, member, uri);
 }
 
-/* RFC 9728 §2 */
+/* RFC 9728 §2. Without offline_access, which no call needs: clients look for it in the other
+ * document (MCP authorization, "Refresh Tokens"). */
 enum rc oauth_protected_resource(struct exchange *x, struct err *e) {
     struct json *o = json_new_object(x->rq->arena);
+    const char *scopes =
+        list_without(x->rq->arena, x->site->config->supported_scopes, "offline_access");
 
     (void)e;
     json_put_str(o, "resource", x->site->config->mcp_server_uri);
     json_put_words(x->rq->arena, o, "authorization_servers", x->site->config->auth_proxy_uri);
-    json_put_words(x->rq->arena, o, "scopes_supported", x->site->config->supported_scopes);
+    json_put_words(x->rq->arena, o, "scopes_supported", scopes);
     json_put_words(x->rq->arena, o, "bearer_methods_supported", "header");
     json_put_str(o, "resource_name", x->site->config->server.label);
     put_page(o, "resource_documentation", x->site->config->server.documentation);

@@ -167,6 +167,12 @@ test('offline_access of a provider that knows it is asked for, with the consent 
     }
     assert.ok((await tokens(other, { scope: 'mcp-server/tools' })).access_token);
     assert.equal(other.cognito.authorizations.at(-1).prompt, undefined);
+    // MCP authorization, "Refresh Tokens": the authorization server offers it, the resource does not.
+    for (const [path, offered] of [['oauth-authorization-server', true], ['oauth-protected-resource', false]]) {
+      const { scopes_supported: scopes } = await (await fetch(`${other.issuer}/.well-known/${path}`)).json();
+      assert.equal(scopes.includes('offline_access'), offered, path);
+      assert.ok(scopes.includes('mcp-server/tools'));
+    }
   } finally {
     await other.close();
   }
