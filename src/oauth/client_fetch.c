@@ -26,11 +26,10 @@ struct lookup {
     const struct document_kind *kind;
     const char *url;
     int64_t since_s;
-    const char *key, *refusal_key; /* in the cache */
+    const char *key; /* in the cache */
     bool has_kept;
     struct kept kept; /* if has_kept */
     struct json **out;
-    enum rc rc;
     struct err *e;
 };
 
@@ -50,31 +49,17 @@ static bool read_kept(const struct lookup *l, struct kept *out) {
            !l->kind->check(l->site->config, l->a, out->document, l->url, ERR_IGNORED);
 }
 
-static bool read_refusal(const struct lookup *l) {
-    struct cache_entry entry;
-
-    if (cache_get(l->site->cache, l->a, l->refusal_key, &entry, ERR_IGNORED))
-        return false;
-    (void)invalid_client(l->e, "%s", (const char *)entry.value);
-    return true;
-}
-
-/* What there is to say without asking: a document that is fresh, or why there is none. */
+/* What there is to say without asking: a document that is fresh. */
 static bool find_result(void *arg) {
     struct lookup *l = arg;
 
     if (!l->site->cache)
         return false;
     l->has_kept = read_kept(l, &l->kept);
-    if (l->has_kept && l->kept.stored_s >= l->since_s &&
-        clock_now_s(&l->site->clock) < l->kept.fresh_until_s) {
-        *l->out = l->kept.document;
-        l->rc = OK;
-        return true;
-    }
-    if (!read_refusal(l))
+    if (!l->has_kept || l->kept.stored_s < l->since_s ||
+        clock_now_s(&l->site->clock) >= l->kept.fresh_until_s)
         return false;
-    l->rc = ERR_INVALID_CLIENT;
+    *l->out = l->kept.document;
     return true;
 }
 
@@ -107,15 +92,13 @@ static void keep(const struct lookup *l, const struct http_reply *rp) {
         log_warn("client_document_cache_failed", kv("url", l->url), kv("detail", e.detail));
 }
 
-/* Remembers why, and forgets what there was: a document that its server took away is not used for
- * lack of an answer later. */
-static void keep_refusal(const struct lookup *l) {
-    const struct cache_entry none = cache_text_entry("", 0),
-                             refusal = cache_text_entry(l->e->text, DOCUMENT_REFUSED_S);
+/* A document that its server took away is not used for lack of an answer later. That it did so is
+ * not remembered (draft §4.4): whoever mends a document sees it work at once. */
+static void forget(const struct lookup *l) {
+    const struct cache_entry none = cache_text_entry("", 0);
     struct err e;
 
-    if (cache_set(l->site->cache, l->key, &none, DOCUMENTS_CACHED_MAX, &e) ||
-        cache_set(l->site->cache, l->refusal_key, &refusal, DOCUMENTS_REFUSED_MAX, &e))
+    if (cache_set(l->site->cache, l->key, &none, DOCUMENTS_CACHED_MAX, &e))
         log_warn("client_document_cache_failed", kv("url", l->url), kv("detail", e.detail));
 }
 
@@ -133,7 +116,7 @@ static enum rc check_reply(const struct lookup *l, const struct http_reply *rp) 
     if (rp->status == 429 || rp->status >= 500)
         return err_set(l->e, ERR_UPSTREAM, "the server of %s answered with status %ld",
                        l->kind->name, rp->status);
-    if (rp->status != 200) /* draft §3: only 200 counts, and no redirect is followed */
+    if (rp->status != 200) /* draft §4: only 200 counts, and no redirect is followed */
         return invalid_client(l->e, "the server of %s answered with status %ld", l->kind->name,
                               rp->status);
     if (!is_json_type(rp->content_type))
@@ -177,8 +160,8 @@ static enum rc fetch(const struct lookup *l, int64_t until_ms) {
     rc = check_fetched(l, rc, &rp);
     if (!rc && l->site->cache)
         keep(l, &rp);
-    if (rc == ERR_INVALID_CLIENT && l->site->cache)
-        keep_refusal(l);
+    if (rc == ERR_INVALID_CLIENT && l->has_kept)
+        forget(l);
     return rc;
 }
 
@@ -199,7 +182,7 @@ static enum rc fetch_once(struct lookup *l) {
     while (result == FLIGHT_ENDED)
         result = single_flight_begin(&flight, l->e);
     if (result == FLIGHT_FOUND)
-        return l->rc;
+        return OK;
     if (result == FLIGHT_TIMEOUT)
         return err_set(l->e, ERR_UPSTREAM, "the server of %s did not answer", l->kind->name);
     rc = fetch(l, flight.until_ms);
@@ -236,7 +219,7 @@ static enum rc ask(struct lookup *l) {
                            "too many clients are being looked up just now; try again");
         clock_sleep_ms(LIMIT_STEP_MS);
         if (find_result(l))
-            return l->rc;
+            return OK;
     }
     rc = fetch_once(l);
     if (rc == ERR_UPSTREAM) /* nobody can say that it will pass */
@@ -257,10 +240,9 @@ enum rc document_get(struct site *site, struct arena *a, const struct document_r
     enum rc rc;
 
     l.key = text_concat(a, rq->kind->id, ":", sha256_base64url(a, rq->url, SHA256_LEN));
-    l.refusal_key = text_concat(a, "no-", l.key);
     *out = NULL;
     if (find_result(&l))
-        return l.rc;
+        return OK;
     rc = ask(&l);
     /* RFC 5861 §4. So too if none could be asked for: a stranger's slow server must not stop known
      * clients. */

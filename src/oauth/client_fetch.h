@@ -15,9 +15,7 @@ struct json;
 #define DOCUMENT_FRESH_MIN_S 10    /* if it says less, though not "no-store" */
 #define DOCUMENT_FRESH_MAX_S 86400 /* if it says more */
 #define DOCUMENT_STALE_S 86400     /* after that, while its server does not answer */
-#define DOCUMENT_REFUSED_S 60      /* one that is not there or wrong is asked for again after */
 #define DOCUMENTS_CACHED_MAX 512
-#define DOCUMENTS_REFUSED_MAX 1024
 /* Of the host's state folder: which workers wait for the servers of clients (concurrency_share). */
 #define DOCUMENT_FETCHES "document-fetches"
 

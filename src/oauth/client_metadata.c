@@ -24,7 +24,7 @@ static bool has_dot_segment(const char *path) {
     return false;
 }
 
-/* §2: the client identifier URL. */
+/* §3: the client identifier URL. */
 enum rc client_id_check(struct arena *a, const char *client_id, struct url *u, struct err *e) {
     if (strlen(client_id) > CLIENT_ID_LEN_MAX)
         return invalid_client(e, "client_id is longer than %d bytes", CLIENT_ID_LEN_MAX);

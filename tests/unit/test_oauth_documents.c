@@ -180,7 +180,7 @@ static void the_server_limits_staleness(void **state) {
     assert_null(seen(f, 260));
 }
 
-static void what_is_final_is_remembered_briefly_and_ends_what_there_was(void **state) {
+static void what_is_final_ends_what_there_was_and_is_not_remembered(void **state) {
     static const struct {
         enum rc rc;
         long status;
@@ -206,12 +206,15 @@ static void what_is_final_is_remembered_briefly_and_ends_what_there_was(void **s
         server.calls = 0;
         assert_null(seen(f, at + 60));
         assert_int_equal(f->e.code, ERR_INVALID_CLIENT);
-        assert_null(seen(f, at + 60 + DOCUMENT_REFUSED_S - 1));
+        assert_null(seen(f, at + 60));
         assert_int_equal(f->e.code, ERR_INVALID_CLIENT);
-        assert_asked(1);
+        assert_asked(2);
         server.rc = ERR_UPSTREAM;
-        assert_null(seen(f, at + 60 + DOCUMENT_REFUSED_S)); /* the old one is not brought back */
+        assert_null(seen(f, at + 61)); /* the old one is not brought back */
         assert_int_equal(f->e.code, ERR_UPSTREAM);
+        assert_asked(1);
+        answers("", DOCUMENT("mended"));
+        assert_string_equal(seen(f, at + 61), "mended");
         assert_asked(1);
     }
 }
@@ -452,7 +455,7 @@ int main(void) {
         WITH_SERVER(what_may_not_be_stored_is_not),
         WITH_SERVER(a_server_that_does_not_answer_leaves_what_there_was),
         WITH_SERVER(the_server_limits_staleness),
-        WITH_SERVER(what_is_final_is_remembered_briefly_and_ends_what_there_was),
+        WITH_SERVER(what_is_final_ends_what_there_was_and_is_not_remembered),
         WITH_SERVER(what_may_pass_is_not_remembered),
         WITH_SERVER(what_is_kept_is_checked_again),
         WITH_SERVER(what_another_worker_fetches_is_not_fetched_again),
