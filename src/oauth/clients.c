@@ -118,6 +118,31 @@ bool client_list_has(struct arena *a, const char *list, const char *client_id) {
     return false;
 }
 
+static const char *plain_path(struct arena *a, const struct url *u) {
+    return url_plain(a, text_concat(a, u->path, u->query ? "?" : "", u->query ? u->query : ""));
+}
+
+/* Is it the address that is denied, or below it? Many ways to write an address lead to the same
+ * document, and whoever is denied can choose; as for a host, so on every port. */
+static bool is_at(struct arena *a, const struct url *denied, const struct url *u) {
+    const char *item = plain_path(a, denied), *path = plain_path(a, u);
+
+    return host_matches(denied->host, u->host) && (!item || !path || url_matches(item, path));
+}
+
+static bool is_denied(struct arena *a, const char *list, const char *client_id) {
+    struct url u, denied;
+
+    if (client_list_has(a, list, client_id))
+        return true;
+    if (url_parse(a, client_id, &u, ERR_IGNORED) || !u.host)
+        return false;
+    for (const char *w; (w = list_next(a, &list));)
+        if (!url_parse(a, w, &denied, ERR_IGNORED) && denied.host && is_at(a, &denied, &u))
+            return true;
+    return false;
+}
+
 bool client_is_pinned(const struct site *site, const char *client_id) {
     return find_pinned(site->oauth->clients, client_id);
 }
@@ -141,7 +166,7 @@ enum rc client_admit(struct site *site, struct arena *a, const char *client_id, 
     const struct config *c = site->config;
     struct client ignored;
 
-    if (*c->clients_deny && client_list_has(a, c->clients_deny, client_id))
+    if (is_denied(a, c->clients_deny, client_id))
         return invalid_client(e, "this client is not allowed here");
     if (client_is_pinned(site, client_id))
         return OK;

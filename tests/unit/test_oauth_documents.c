@@ -447,6 +447,46 @@ static void lists_of_clients(void **state) {
             fail_msg("%s: %s", cases[i].list, cases[i].id);
 }
 
+/* What is denied is so however it is written, and what is allowed only as it is. */
+static void who_is_denied(void **state) {
+    static const struct {
+        const char *list, *id;
+        bool is_denied;
+    } cases[] = {
+        {"https://c.example/evil/", "https://c.example/evil/c.json", true},
+        {"https://c.example/evil/", "https://C.example/evil/c.json", true},
+        {"https://c.example/evil/", "https://c.example./evil/c.json", true},
+        {"https://c.example/evil/", "https://c.example:0443/evil/c.json", true},
+        {"https://c.example/evil/", "https://c.example/%65vil/c.json", true},
+        {"https://c.example/evil/", "https://c.example//evil/c.json", true},
+        {"https://c.example/evil/", "https://c.example/evil%2Fc.json", true},
+        {"https://c.example/evil/", "https://c.example/evil//c.json?%zz", true},
+        {"https://c.example/evil/", "https://c.example/good/c.json", false},
+        {"https://c.example/evil/", "https://d.example/evil/c.json", false},
+        {"https://c.example/evil/", "https://d.example/evil/c.json?%zz", false},
+        {"https://C.example:443/c.json", "https://c.example/c%2Ejson", true},
+        {"https://c.example/c.json", "https://c.example/c.json?x", false},
+        {"d.example https://c.example/c.json", "https://c.example:8443/c.json", true},
+        {"https://[2001:db8::1]/c.json", "https://[2001:0DB8:0::1]/c.json", true},
+        {"c.example", "https://c.example./c.json", true},
+        {"pinned", "pinned", true},
+        {"pinned https://c.example/evil/", "another", false},
+        {"", "https://c.example/evil/c.json", false},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        f->config.clients_deny = cases[i].list;
+        if ((client_admit(&f->site, f->arena, cases[i].id, &f->e) != OK) != cases[i].is_denied)
+            fail_msg("%s: %s", cases[i].list, cases[i].id);
+    }
+    f->config.clients_deny = "";
+    f->config.clients_allow = "https://c.example/good/";
+    assert_int_equal(client_admit(&f->site, f->arena, "https://c.example/good/c.json", &f->e), OK);
+    assert_int_not_equal(client_admit(&f->site, f->arena, "https://c.example/%67ood/c.json", &f->e),
+                         OK);
+}
+
 #define WITH_SERVER(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void) {
@@ -464,6 +504,7 @@ int main(void) {
         WITH_SERVER(of_several_sites_one_takes_a_quarter_and_all_together_three),
         WITH_SERVER(one_that_cannot_be_asked_for_now_leaves_what_there_was),
         WITH_SERVER(lists_of_clients),
+        WITH_SERVER(who_is_denied),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
