@@ -1,6 +1,5 @@
 #include "app/request_filters.h"
 
-#include "base/url.h"
 #include "config/config.h"
 #include "mcp/bearer_auth.h"
 #include "oauth/clients.h"
@@ -88,21 +87,16 @@ void cors_options(struct exchange *x, enum cors cors, const char *allow) {
     reply_header(x->rp, "Access-Control-Max-Age", MAX_AGE_S);
 }
 
-/* As a field, or by Basic: if by both, they must be the same (oauth/machines.c). */
+/* As a field, or by Basic: if by both, they must be the same (oauth/machines.c). NULL also for a
+ * form that cannot be read, which is refused for it. */
 static const char *client_id_of(struct arena *a, const struct request *rq) {
-    static const char name[] = "client_id=";
-    const char *p = strcmp(rq->method, "POST") ? rq->query : rq->body, *decoded;
+    const bool in_body = !strcmp(rq->method, "POST");
+    struct form form;
 
-    while (p && strncmp(p, name, sizeof name - 1) != 0) {
-        p = strchr(p, '&');
-        if (p)
-            p++;
-    }
-    if (!p)
-        return machine_id(rq);
-    p += sizeof name - 1;
-    decoded = url_decode(a, p, strcspn(p, "&"), true);
-    return decoded ? decoded : ""; /* which is refused for it */
+    if (form_read(a, in_body ? rq->body : rq->query, in_body ? rq->body_len : strlen(rq->query),
+                  &form, ERR_IGNORED))
+        return NULL;
+    return form_get(&form, "client_id") ? form_get(&form, "client_id") : machine_id(rq);
 }
 
 static int64_t take_address(struct rate_limits *limits, struct arena *a, const char *address,

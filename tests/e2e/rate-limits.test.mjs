@@ -48,6 +48,9 @@ test('a client at an address: the rest gets a 429 in OAuth form, others are not 
   assertOAuthError(limited, 429, 'temporarily_unavailable');
   assert.match(limited.headers.get('retry-after'), /^[1-9]\d*$/);
   assert.ok(Number(limited.headers.get('retry-after')) <= 60);
+  const escaped = await fetch(`${site.issuer}/token`, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: `grant_type=refresh_token&refresh_token=x&client%5Fid=${encodeURIComponent(site.clientId)}` });
+  assert.equal(escaped.status, 429, 'the same client, however the name of the parameter is written');
   assert.notEqual((await refresh(site, 'x', { client_id: site.otherClientId })).status, 429);
   await until('it in the audit log', () => auditLines(site.daemon.log).some(({ outcome, status }) => outcome === 'limited' && status === 429));
 });
