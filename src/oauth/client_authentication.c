@@ -106,7 +106,7 @@ static enum rc check_key_set(const struct config *c, struct arena *a, const stru
     (void)a;
     (void)url;
     if (!json_is_array(json_get(v, "keys")))
-        return invalid_client(e, "the client's key set has no array \"keys\"");
+        return invalid_client(e, "the client's key set has no array of keys");
     if (jwk_set_has_private(v))
         return invalid_client(e, "the client's key set has a private or symmetric key");
     return OK;

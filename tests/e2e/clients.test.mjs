@@ -237,14 +237,17 @@ test('keys at a jwks_uri of the document\'s host; a new key is found; client_id 
   assert.equal(site.documents.hits('/keys.json'), 1, 'not fetched for each unknown key within a minute');
 });
 
-test('a published key set with a private key proves nothing', async () => {
+test('a published key set with a private key, or without keys, proves nothing', async () => {
   const key = await keyPair('ES256', 'k');
   const { d } = await exportJWK(key.privateKey);
   const id = site.documents.setClient('/leaky.json', document({ jwks_uri: site.documents.url('/leaky-keys.json') }));
-  site.documents.set('/leaky-keys.json', { body: { keys: [{ ...key.jwk, d }] }, headers: { 'content-type': 'application/json' } });
-  const refused = await redeem(site, await login(site, { client_id: id }), { client_id: id, ...await assertion(key, id) });
-  assertOAuthError(refused, 401, 'invalid_client');
-  assert.match(refused.body.error_description, /private or symmetric key/);
+  const granted = await login(site, { client_id: id });
+  for (const [body, why] of [[{ keys: [{ ...key.jwk, d }] }, /private or symmetric key/], [key.jwk, /no array of keys/]]) {
+    site.documents.set('/leaky-keys.json', { body });
+    const refused = await redeem(site, granted, { client_id: id, ...await assertion(key, id) });
+    assertOAuthError(refused, 401, 'invalid_client');
+    assert.match(refused.body.error_description, why);
+  }
 });
 
 test('a client that lists none too may come without', async () => {

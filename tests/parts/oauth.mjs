@@ -107,6 +107,7 @@ export function assertOAuthError(answer, status, error) {
   assert.equal(answer.status, status, answer.text);
   assert.equal(answer.body.error, error, answer.text);
   assert.ok(answer.body.error_description?.length > 10, `a description in words: ${answer.text}`);
+  assert.match(answer.body.error_description, /^[ !#-[\]-~]*$/, 'the characters of RFC 6749 section 5.2');
 }
 
 function without(fields) {
