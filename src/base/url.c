@@ -165,8 +165,12 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
     return OK;
 }
 
+const char *url_shown_host(struct arena *a, const struct url *u) {
+    return u->host ? text_lower(a, u->host, strlen(u->host)) : "";
+}
+
 const char *url_origin(struct arena *a, const struct url *u) {
-    const char *host = text_lower(a, u->host ? u->host : "", u->host ? strlen(u->host) : 0);
+    const char *host = url_shown_host(a, u);
     const char *usual = !strcmp(u->scheme, "https") ? "443" : "80";
 
     if (!u->port || !*u->port || !strcmp(u->port, usual))

@@ -32,6 +32,9 @@ bool url_host_address(const char *host, struct sockaddr_storage *out);
  * The list is separated by spaces; a dot before an entry, and one after the host, mean nothing, as
  * in the variable no_proxy of other programs. An IPv6 address is in brackets in both. */
 bool url_host_is_among(const char *list, const char *host);
+/* The host as a person is shown it: in lower case, as browsers do, since in many fonts cIaude.ai
+ * looks like another name. "" if there is none. */
+const char *url_shown_host(struct arena *a, const struct url *u);
 /* scheme://host[:port], scheme and host in lower case, a default port left out (RFC 6454 §6.2). */
 const char *url_origin(struct arena *a, const struct url *u);
 

@@ -239,7 +239,7 @@ static const struct template_value *const *scope_items(struct arena *a, const st
 static const char *host_of(struct arena *a, const char *uri) {
     struct url u;
 
-    return url_parse(a, uri, &u, ERR_IGNORED) || !u.host ? "" : u.host;
+    return url_parse(a, uri, &u, ERR_IGNORED) ? "" : url_shown_host(a, &u);
 }
 
 /* Where the answer goes, as a person can judge it: the host, or the scheme of an app. */
@@ -257,7 +257,7 @@ static struct destination destination_of(struct arena *a, const char *redirect_u
         return (struct destination){.name = u.scheme, .app = true};
     /* MCP authorization, "Localhost Redirect URI Risks": such a client cannot be told from another
      * program on the same computer. */
-    return (struct destination){.name = u.host, .loopback = url_is_loopback(&u)};
+    return (struct destination){.name = url_shown_host(a, &u), .loopback = url_is_loopback(&u)};
 }
 
 /* The address without its scheme: a person knows what a login page is for by host and path. */

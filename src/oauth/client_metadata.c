@@ -166,7 +166,7 @@ enum rc client_document_read(const struct config *c, struct arena *a,
         return e->code;
     out->id = arena_strdup(a, d->client_id);
     out->name = arena_strdup(a, json_get_str(d->json, "client_name"));
-    out->host = url_parse(a, d->client_id, &u, ERR_IGNORED) || !u.host ? "" : u.host;
+    out->host = url_parse(a, d->client_id, &u, ERR_IGNORED) ? "" : url_shown_host(a, &u);
     return OK;
 }
 

@@ -134,6 +134,17 @@ test('a name cannot be read as our own words', async () => {
   }
 });
 
+test('a host cannot be read as another one: it is shown in lower case, as browsers do', async () => {
+  const id = `https://LOCALHOST:${site.documents.port}/capitals.json`;
+  const redirect_uri = 'https://cIaude.example/callback';       // not claude
+  site.documents.setClient('/capitals.json', { client_id: id, redirect_uris: [redirect_uri] });
+  const { text } = await open({ client_id: id, redirect_uri });
+  assert.match(text, /<strong class="host">localhost<\/strong>/);
+  assert.match(text, /<strong>ciaude\.example<\/strong>/);
+  assert.doesNotMatch(text, /LOCALHOST|cIaude/);
+  assert.match((await open({ client_id: id, redirect_uri, response_type: 'x' })).text, /<strong>ciaude\.example<\/strong>/);
+});
+
 test('the riskiest client looks it: one that registered itself, answered at an app', async () => {
   const { text } = await open({ client_id: await register({ client_name: 'Cursor', redirect_uris: [CURSOR] }), redirect_uri: CURSOR });
   assert.match(text, /class="note alarm"/);
