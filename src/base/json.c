@@ -72,6 +72,17 @@ bool json_int(const struct json *v, int64_t *out) {
     return true;
 }
 
+bool json_get_seconds(const struct json *object, const char *key, int64_t *out) {
+    struct json_number n;
+
+    if (json_get_int(object, key, out))
+        return true;
+    if (!json_number(json_get(object, key), &n) || !(fabs(n.d) < 0x1p53))
+        return false;
+    *out = (int64_t)floor(n.d);
+    return true;
+}
+
 bool json_is_true(const struct json *v) {
     return json_is_bool(v) && v->flag;
 }

@@ -46,6 +46,8 @@ static inline const char *json_get_str(const struct json *object, const char *ke
 static inline bool json_get_int(const struct json *object, const char *key, int64_t *out) {
     return json_int(json_get(object, key), out);
 }
+/* RFC 7519 §2, NumericDate: seconds since 1970, of which a fraction is dropped. */
+bool json_get_seconds(const struct json *object, const char *key, int64_t *out);
 static inline bool json_get_bool(const struct json *object, const char *key) {
     return json_is_true(json_get(object, key));
 }

@@ -38,18 +38,18 @@ enum rc access_token_read(struct arena *a, const char *text, struct jws *out, st
     return OK;
 }
 
-/* Absent, or an integer that lies no further in the future than clocks may differ. */
+/* Absent, or a time that lies no further in the future than clocks may differ. */
 static bool not_in_the_future(const struct json *claims, const char *name, int64_t now_s) {
     int64_t at;
 
     return !json_has(claims, name) ||
-           (json_get_int(claims, name, &at) && at <= now_s + TOKEN_LEEWAY_S);
+           (json_get_seconds(claims, name, &at) && at <= now_s + TOKEN_LEEWAY_S);
 }
 
 static enum rc check_times(const struct json *claims, int64_t now_s, struct err *e) {
     int64_t exp;
 
-    if (!json_get_int(claims, "exp", &exp))
+    if (!json_get_seconds(claims, "exp", &exp))
         return refuse(e, "the token has no time of expiry");
     if (exp <= now_s - TOKEN_LEEWAY_S) /* RFC 7519 §4.1.4 */
         return refuse(e, "the token has expired");
@@ -129,8 +129,8 @@ const struct token_claims *access_token_claims(struct arena *a, const struct jws
         .groups = groups_of(a, claims, expect->provider->groups_claim),
         .all = all,
     };
-    (void)json_get_int(claims, "exp", &out->exp);
-    (void)json_get_int(claims, "iat", &out->iat);
+    (void)json_get_seconds(claims, "exp", &out->exp);
+    (void)json_get_seconds(claims, "iat", &out->iat);
     return out;
 }
 

@@ -50,14 +50,14 @@ static bool is_for_us(const struct config *c, struct arena *a, const struct json
 static enum rc check_times(const struct json *claims, int64_t now_s, struct err *e) {
     int64_t exp, at;
 
-    if (!json_get_int(claims, "exp", &exp) || exp <= now_s - LEEWAY_S)
+    if (!json_get_seconds(claims, "exp", &exp) || exp <= now_s - LEEWAY_S)
         return invalid_client(e, "client_assertion has expired, or has no exp");
     if (exp > now_s + ASSERTION_TTL_MAX_S + LEEWAY_S)
         return invalid_client(e, "client_assertion is valid for more than %d s",
                               ASSERTION_TTL_MAX_S);
-    if (json_has(claims, "nbf") && (!json_get_int(claims, "nbf", &at) || at > now_s + LEEWAY_S))
+    if (json_has(claims, "nbf") && (!json_get_seconds(claims, "nbf", &at) || at > now_s + LEEWAY_S))
         return invalid_client(e, "client_assertion is not valid yet");
-    if (json_has(claims, "iat") && (!json_get_int(claims, "iat", &at) || at > now_s + LEEWAY_S))
+    if (json_has(claims, "iat") && (!json_get_seconds(claims, "iat", &at) || at > now_s + LEEWAY_S))
         return invalid_client(e, "client_assertion was issued in the future");
     return OK;
 }
@@ -86,7 +86,7 @@ static enum rc check_first_use(struct site *site, struct arena *a, const struct 
     const char *jti = json_get_str(claims, "jti"), *key;
     struct cache_entry entry;
 
-    (void)json_get_int(claims, "exp", &exp);
+    (void)json_get_seconds(claims, "exp", &exp);
     key = arena_printf(a, "jti-%s:%s", sha256_base64url(a, client_id, SHA256_LEN),
                        sha256_base64url(a, jti, SHA256_LEN));
     entry = cache_text_entry("", exp - now_s + LEEWAY_S + 1);

@@ -216,7 +216,7 @@ for (const alg of ['RS256', 'ES256']) {
     await callTool(site, answer.body.access_token, 'whoami');
     assertOAuthError(await refresh(site, answer.body.refresh_token, { client_id: id }), 401, 'invalid_client');
     const next = await refresh(site, answer.body.refresh_token, { client_id: id,
-      ...await assertion(key, id, { aud: [`${site.issuer}/token`] }) });
+      ...await assertion(key, id, { aud: [`${site.issuer}/token`], exp: seconds() + 60.5, iat: seconds() - 0.5 }) });
     assert.equal(next.status, 200, next.text);
     assertOAuthError(await revoke(site, { token: next.body.refresh_token, client_id: id }), 401, 'invalid_client');
     assert.equal((await revoke(site, { token: next.body.refresh_token, client_id: id, ...await assertion(key, id) })).status, 200);

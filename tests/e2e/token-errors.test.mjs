@@ -91,6 +91,13 @@ for (const [name, make] of Object.entries(WRONG)) {
   });
 }
 
+test('times with fractions are times (RFC 7519 section 2)', async () => {
+  const token = await site.cognito.accessToken({ iat: now() - 0.5, nbf: now() - 0.5, exp: now() + 600.5 });
+  assert.equal((await list(token)).status, 200);
+  assertChallenge(await list(await site.cognito.accessToken({ nbf: now() + 3600.5 })), 401, 'invalid_token');
+  assertChallenge(await list(await site.cognito.accessToken({ exp: now() - 3600.5 })), 401, 'invalid_token');
+});
+
 test('HS256 keyed with the public key of the pool, in any way it may be written, is refused', async () => {
   const { kid } = JSON.parse(Buffer.from((await site.cognito.accessToken()).split('.')[0], 'base64url'));
   const pem = (await site.cognito.publicKeyPem()).trim();

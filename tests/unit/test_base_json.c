@@ -205,6 +205,33 @@ static void numbers_are_compared_exactly(void **state) {
     assert_false(json_number(v, &n));
 }
 
+static void seconds_are_rounded_down(void **state) {
+    static const struct {
+        const char *text;
+        bool is_time;
+        int64_t seconds;
+    } cases[] = {
+        {"{\"t\":1700000000}", true, 1700000000},
+        {"{\"t\":1700000000.999}", true, 1700000000},
+        {"{\"t\":1.7e9}", true, 1700000000},
+        {"{\"t\":-0.5}", true, -1},
+        {"{\"t\":9007199254740993}", true, 9007199254740993},
+        {"{\"t\":-1e400}", false, 0},
+        {"{\"t\":\"1700000000\"}", false, 0},
+        {"{\"t\":null}", false, 0},
+        {"{}", false, 0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct json *v;
+        int64_t seconds = 0;
+
+        assert_int_equal(parse(*state, cases[i].text, &v), OK);
+        assert_int_equal(json_get_seconds(v, "t", &seconds), cases[i].is_time);
+        assert_int_equal(seconds, cases[i].seconds);
+    }
+}
+
 static void a_number_goes_out_as_it_came_in(void **state) {
     static const char text[] =
         "{\"a\":[18446744073709551616,-9223372036854775809,123456789012345678901234567890],"
@@ -646,6 +673,7 @@ int main(void) {
         WITH_ARENA(values_have_types),
         WITH_ARENA(built_values_outlive_their_parts),
         WITH_ARENA(numbers_are_compared_exactly),
+        WITH_ARENA(seconds_are_rounded_down),
         WITH_ARENA(a_number_goes_out_as_it_came_in),
         WITH_ARENA(the_canonical_form_does_not_depend_on_how_it_was_written),
         WITH_ARENA(a_name_is_the_same_for_every_reader),
