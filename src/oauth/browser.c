@@ -11,8 +11,6 @@
 #define COOKIE_LEN 43       /* base64url of 32 bytes */
 #define CONSENTS_MAX 16     /* that one browser remembers */
 #define CONSENT_HASH_LEN 16 /* of a SHA-256: nobody can choose what it should meet */
-#define SCOPES_SORTED_MAX 64
-#define SCOPES_SHOWN_MAX 64
 /* What the names of cookies end in: of the browser's own, of that with its consents. */
 #define BROWSER ""
 #define CONSENTS "-consent"
@@ -93,14 +91,19 @@ static bool may_remember(const struct site *site, struct arena *a, const struct 
            !url_is_loopback(&u);
 }
 
+/* At least as many as there are, and one more. */
+static size_t room_for(const char *scopes) {
+    return strlen(scopes) / 2 + 2;
+}
+
 /* The same scopes in another order are the same consent; fewer or more are another. */
 static const char *sorted_scopes(struct arena *a, const char *scopes) {
-    const char *all[SCOPES_SORTED_MAX];
+    const char **all = arena_alloc(a, room_for(scopes) * sizeof *all);
     size_t n = 0;
     struct buf b;
 
     buf_init(&b, a, strlen(scopes) + 1);
-    while (n < SCOPES_SORTED_MAX && (all[n] = list_next(a, &scopes)))
+    while ((all[n] = list_next(a, &scopes)))
         n++;
     qsort(all, n, sizeof *all, text_compare);
     for (size_t i = 0; i < n; i++)
@@ -218,15 +221,14 @@ static const char *scope_words(struct arena *a, const struct request *rq, const 
     return words ? words : "";
 }
 
-/* Each scope with its words, or without if we have none for it. */
+/* Each scope, since the user must see all, with its words, or without if we have none for it. */
 static const struct template_value *const *scope_items(struct arena *a, const struct request *rq,
                                                        const char *scopes) {
-    const struct template_value **items =
-        arena_alloc(a, (SCOPES_SHOWN_MAX + 1) * sizeof(struct template_value *));
+    const struct template_value **items = arena_alloc(a, room_for(scopes) * sizeof *items);
     const char *w;
     size_t n = 0;
 
-    while (n < SCOPES_SHOWN_MAX && (w = list_next(a, &scopes))) {
+    while ((w = list_next(a, &scopes))) {
         struct template_value *v = arena_alloc(a, 3 * sizeof *v);
 
         v[0] = (struct template_value){"scope", w};

@@ -73,6 +73,25 @@ test('asked again: another browser, destination, scope, a changed cookie, prompt
   assert.equal(await isAsked(careful, request(1)), true);
 });
 
+test('of many scopes the page shows each, and a consent is to all of them', async () => {
+  const scopes = Array.from({ length: 100 }, (_, n) => `s/${n}`);
+  const other = await startSite({ config: { SUPPORTED_SCOPES: `mcp-server/tools ${scopes.join(' ')}` } });
+  try {
+    const redirect_uri = 'https://many.example/cb';
+    const client_id = other.documents.setClient('/many.json', { redirect_uris: [redirect_uri] });
+    const ask = (count) => authorizeUrl(other, { client_id, redirect_uri, code_challenge: pkce().challenge,
+      scope: `mcp-server/tools ${scopes.slice(0, count).join(' ')}` });
+    const browser = new Browser();
+    const page = await browser.open(ask(99));
+    assert.deepEqual(page.text.match(/(?<=<code>)s\/\d+(?=<\/code>)/g), scopes.slice(0, 99));
+    await browser.submit(page, { decision: 'approve', remember: 'yes' });
+    assert.equal(findForm(await browser.open(ask(99))), undefined);
+    assert.ok(findForm(await browser.open(ask(100))), 'one more: asked again');
+  } finally {
+    await other.close();
+  }
+});
+
 test('a box that is not offered counts for nothing: loopback clients, and CONSENT_REMEMBER_DAYS=0', async () => {
   const browser = new Browser();
   const loopback = () => authorizeUrl(site, { code_challenge: pkce().challenge });
