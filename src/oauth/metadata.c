@@ -49,6 +49,7 @@ static void put_openid(struct site *site, struct arena *a, struct json *o) {
     json_put_str(o, "jwks_uri", site->config->idp.jwks_url);
     json_put_words(a, o, "subject_types_supported", "public");
     json_put_words(a, o, "id_token_signing_alg_values_supported", "RS256");
+    json_put_bool(o, "request_uri_parameter_supported", false); /* left out it would be true */
 }
 
 /* RFC 8414 §2. Clients look for `none` and client_id_metadata_document_supported before

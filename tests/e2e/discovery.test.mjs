@@ -29,6 +29,7 @@ test('the metadata is the same in all places, and the SDK takes it as either kin
   assert.equal(document.revocation_endpoint, `${site.issuer}/revoke`);
   assert.equal(document.registration_endpoint, undefined, 'registration is off');
   assert.deepEqual(document.token_endpoint_auth_signing_alg_values_supported, ['RS256', 'ES256']);
+  assert.equal(document.request_uri_parameter_supported, false, 'OpenID Connect Discovery section 3: absent means true');
   // What goes out here is signed by Cognito, with one of the algorithms that the document names.
   assert.deepEqual(document.id_token_signing_alg_values_supported, ['RS256']);
   const { keys } = await (await fetch(document.jwks_uri)).json();
