@@ -246,10 +246,15 @@ static const struct refusal of_machine[] = {
      "the identity provider does not accept this client or its secret", ERR_REFUSED},
     {0}};
 
-/* Any other error, and any other status than 400 and 401, may pass. */
+/* RFC 9110 §15.5: asking again changes nothing, but after a timeout or too many requests. */
+static bool is_for_good(long status) {
+    return status >= 400 && status < 500 && status != 408 && status != 425 && status != 429;
+}
+
+/* Any other error may pass. RFC 6749 §5.2 has 400 and 401; some providers write 403. */
 static enum rc token_refused(struct call *c, const struct refusal *known, struct err *e) {
     const char *error = read_refusal(c);
-    const bool final = c->reply.status == 400 || c->reply.status == 401;
+    const bool final = is_for_good(c->reply.status);
 
     while (known->errors && !(final && list_has(known->errors, error)))
         known++;
@@ -258,11 +263,6 @@ static enum rc token_refused(struct call *c, const struct refusal *known, struct
                                 : "the identity provider is not available; try again later");
     return err_detail(e, "token endpoint: status=%ld error=%s", c->reply.status,
                       error_code(c->arena, error));
-}
-
-/* RFC 9110 §15.5: asking again changes nothing, but after a timeout or too many requests. */
-static bool is_for_good(long status) {
-    return status >= 400 && status < 500 && status != 408 && status != 425 && status != 429;
 }
 
 static enum rc revocation_refused(struct call *c, struct err *e) {

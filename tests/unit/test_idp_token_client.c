@@ -255,8 +255,10 @@ static void refusals_are_told_apart(void **state) {
         {400, "null", ERR_UPSTREAM},
         {400, "invalid_grant", ERR_UPSTREAM},
         {400, "", ERR_UPSTREAM},
-        {403, "{\"error\":\"invalid_grant\"}", ERR_UPSTREAM},
+        {403, "{\"error\":\"invalid_grant\"}", ERR_REFUSED}, /* Auth0 */
+        {403, "{\"message\":\"Forbidden\"}", ERR_UPSTREAM},
         {404, "<html>", ERR_UPSTREAM},
+        {408, "{\"error\":\"invalid_grant\"}", ERR_UPSTREAM},
         {429, "{\"error\":\"invalid_grant\"}", ERR_UPSTREAM},
         {500, "{\"error\":\"invalid_grant\"}", ERR_UPSTREAM},
         {503, "{\"error\":\"invalid_client\"}", ERR_UPSTREAM},
