@@ -238,7 +238,7 @@ struct match {
     size_t count;
 };
 
-static bool match_from(struct match *m, const char *t, const char *uri, char previous);
+static bool match_from(struct match *m, const char *t, const char *uri);
 
 static bool is_value(struct match *m, const struct variable *v, const char *at, size_t len,
                      char previous) {
@@ -260,7 +260,7 @@ static bool match_value(struct match *m, const struct variable *v, const char *u
     m->found[m->count].v = *v;
     m->found[m->count].at = uri;
     m->found[m->count++].len = len;
-    if (match_from(m, v->rest, uri + len, 0))
+    if (match_from(m, v->rest, uri + len))
         return true;
     m->count--;
     return false;
@@ -279,7 +279,7 @@ static bool match_variable(struct match *m, const struct variable *v, const char
     return false;
 }
 
-static bool match_from(struct match *m, const char *t, const char *uri, char previous) {
+static bool match_from(struct match *m, const char *t, const char *uri) {
     size_t fixed = strcspn(t, "{");
     struct variable v;
 
@@ -288,7 +288,7 @@ static bool match_from(struct match *m, const char *t, const char *uri, char pre
     if (!t[fixed])
         return !uri[fixed];
     return read_variable(t + fixed, &v) &&
-           match_variable(m, &v, uri + fixed, fixed ? t[fixed - 1] : previous);
+           match_variable(m, &v, uri + fixed, fixed ? t[fixed - 1] : 0);
 }
 
 bool uri_template_match(struct arena *a, const char *uri_template, const char *uri, size_t *steps,
@@ -300,7 +300,7 @@ bool uri_template_match(struct arena *a, const char *uri_template, const char *u
     if (strlen(uri) > RESOURCE_URI_MAX)
         return false;
     m.scratch = arena_new(2 * RESOURCE_URI_MAX);
-    found = match_from(&m, uri_template, uri, 0);
+    found = match_from(&m, uri_template, uri);
     if (found)
         *out = json_new_object(a);
     for (size_t i = 0; found && i < m.count; i++)
