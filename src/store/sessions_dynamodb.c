@@ -15,8 +15,6 @@
 #include "store/sessions.h"
 #include "store/table.h"
 
-#define STORE "session store"
-#define KEY "sessionId"
 #define ATTEMPT_BYTES 16
 
 struct dynamodb_sessions {
@@ -34,7 +32,7 @@ static const char state_pending[] = "pending", state_authorized[] = "authorized"
 
 static struct json *encode(const struct table *t, struct arena *a, const struct session *in,
                            const char *attempt) {
-    struct json *item = item_key(t, a, KEY, in->id);
+    struct json *item = item_key(t, a, in->id);
 
     item_put_number(a, item, "v", SESSION_RECORD_VERSION);
     item_put_number(a, item, "ttl", in->ttl);
@@ -53,16 +51,16 @@ static enum rc decode(const struct table *t, const struct json *item, struct ses
 
     if (!item_number(item, "v", &version) || version < SESSION_RECORD_VERSION_OLDEST ||
         version > SESSION_RECORD_VERSION)
-        return item_damaged(e, STORE, "is of a version that this program does not know");
-    out->id = item_id(t, item, KEY);
+        return item_damaged(t, "is of a version that this program does not know", e);
+    out->id = item_id(t, item);
     out->browser = item_text(item, "browser");
     out->login = item_text(item, "login");
     out->grant = grant ? grant : "";
     out->attempt = attempt ? attempt : ""; /* version 1 had none */
     if (!out->id || !state || !out->browser || !out->login || !item_number(item, "ttl", &out->ttl))
-        return item_damaged(e, STORE, "lacks an attribute");
+        return item_damaged(t, "lacks an attribute", e);
     if (strcmp(state, state_pending) != 0 && strcmp(state, state_authorized) != 0)
-        return item_damaged(e, STORE, "has an unknown state");
+        return item_damaged(t, "has an unknown state", e);
     out->state = strcmp(state, state_pending) ? SESSION_AUTHORIZED : SESSION_PENDING;
     return OK;
 }
@@ -122,7 +120,7 @@ static enum rc authorize(struct session_store *s, struct arena *a, const struct 
     struct dynamodb_result r;
     enum rc rc;
 
-    json_put(x.input, "Key", item_key(&dynamodb_of(s)->table, a, KEY, want->id));
+    json_put(x.input, "Key", item_key(&dynamodb_of(s)->table, a, want->id));
     json_put_str(x.input, "ReturnValues", "ALL_NEW");
     rc = table_call(&dynamodb_of(s)->table, a, &(struct dynamodb_request){"UpdateItem", x.input, 0},
                     &r, e);
@@ -136,7 +134,7 @@ static enum rc get(struct session_store *s, struct arena *a, const char *id, str
     struct table *t = &dynamodb_of(s)->table;
     const struct json *item;
 
-    if (table_get(t, a, item_key(t, a, KEY, id), &item, e))
+    if (table_get(t, a, item_key(t, a, id), &item, e))
         return e->code;
     if (!item)
         return err_set(e, ERR_MISSING, "there is no such login");
@@ -155,7 +153,7 @@ static enum rc delete_session(struct session_store *s, struct arena *a, const ch
     x = expression_new(a, "#state = :authorized AND #ttl > :now", used);
     item_put_text(a, x.values, ":authorized", state_authorized);
     item_put_number(a, x.values, ":now", clock_now_s(s->clock));
-    json_put(x.input, "Key", item_key(&dynamodb_of(s)->table, a, KEY, id));
+    json_put(x.input, "Key", item_key(&dynamodb_of(s)->table, a, id));
     rc = table_call(&dynamodb_of(s)->table, a, &(struct dynamodb_request){"DeleteItem", x.input, 0},
                     &r, e);
     if (rc == ERR_CONFLICT && !r.unsure)
@@ -173,8 +171,9 @@ static void close_store(struct session_store *s) {
     free(dynamodb_of(s));
 }
 
-static const struct table_kind sessions_table = {
-    STORE, "SESSION_TABLE_NAME", offsetof(struct config, session_table_name), "session-calls"};
+static const struct table_kind sessions_table = {"session store", "sessionId", "SESSION_TABLE_NAME",
+                                                 offsetof(struct config, session_table_name),
+                                                 "session-calls"};
 
 static enum rc open_store(const struct store_options *o, struct session_store **out,
                           struct err *e) {

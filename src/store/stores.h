@@ -22,6 +22,7 @@ TASK_STORES(TASK_STORE_DECLARE)
 /* The DynamoDB table of a store. */
 struct table_kind {
     const char *what;       /* as errors call the store: "session store" */
+    const char *key;        /* the attribute that is the key of an item */
     const char *setting;    /* the configuration key with the table's name or ARN */
     size_t name_offset;     /* of the member of struct config with that key's value */
     const char *limit_file; /* in STATE_DIR: the limit of workers that wait for the table */

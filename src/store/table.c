@@ -31,7 +31,7 @@ enum rc table_open(const struct table_kind *kind, const struct store_options *o,
         aws_http_options(c->https_proxy_upstream, c->no_proxy_upstream);
     struct arena *a = arena_new(SCRATCH_MAX);
 
-    *out = (struct table){.what = kind->what, .site = c->site, .scratch = a};
+    *out = (struct table){.kind = kind, .site = c->site, .scratch = a};
     if ((!o->http && http_client_new(&options, &out->own_http, e)) ||
         new_client(kind, o, o->http ? o->http : out->own_http, &out->db, e)) {
         table_close(out);
@@ -75,15 +75,15 @@ void item_put_text(struct arena *a, struct json *into, const char *name, const c
     put(a, into, name, "S", text);
 }
 
-struct json *item_key(const struct table *t, struct arena *a, const char *name, const char *id) {
+struct json *item_key(const struct table *t, struct arena *a, const char *id) {
     struct json *key = json_new_object(a);
 
-    item_put_text(a, key, name, *t->site ? arena_printf(a, "%s/%s", t->site, id) : id);
+    item_put_text(a, key, t->kind->key, *t->site ? arena_printf(a, "%s/%s", t->site, id) : id);
     return key;
 }
 
-const char *item_id(const struct table *t, const struct json *item, const char *name) {
-    const char *id = item_text(item, name);
+const char *item_id(const struct table *t, const struct json *item) {
+    const char *id = item_text(item, t->kind->key);
     const size_t len = strlen(t->site);
 
     if (!id || !len)
@@ -109,9 +109,9 @@ bool item_number(const struct json *item, const char *name, int64_t *out) {
     return !*end;
 }
 
-enum rc item_damaged(struct err *e, const char *store, const char *why) {
-    (void)err_set(e, ERR_STORE, "the %s is not available", store);
-    return err_detail(e, "an item of the %s %s", store, why);
+enum rc item_damaged(const struct table *t, const char *why, struct err *e) {
+    (void)err_set(e, ERR_STORE, "the %s is not available", t->kind->what);
+    return err_detail(e, "an item of the %s %s", t->kind->what, why);
 }
 
 struct expression expression_new(struct arena *a, const char *condition,
@@ -138,7 +138,7 @@ enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb
     enum rc rc;
 
     if (concurrency_limit_enter(t->limit)) {
-        (void)err_set(e, ERR_STORE, "the %s does not answer; try again later", t->what);
+        (void)err_set(e, ERR_STORE, "the %s does not answer; try again later", t->kind->what);
         return err_detail(e, "DynamoDB %s: not asked, since others wait for it", rq->operation);
     }
     slow_until_ms = clock_monotonic_ms() + TABLE_SLOW_CALL_MS;

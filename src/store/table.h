@@ -12,7 +12,7 @@
 #define TABLE_SLOW_CALL_MS 1500 /* time limit of a call while it is slow */
 
 struct table {
-    const char *what; /* as errors call the store */
+    const struct table_kind *kind;
     const char *site; /* whose items they are; "": the only one's. Borrowed */
     struct dynamodb *db;
     struct http_client *own_http;    /* NULL: that of store_options */
@@ -36,13 +36,14 @@ enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb
 enum rc table_get(const struct table *t, struct arena *a, struct json *key,
                   const struct json **item, struct err *e) MUST_USE;
 /* ERR_STORE for an item that cannot be read; `why` continues "an item of the session store". */
-enum rc item_damaged(struct err *e, const char *store, const char *why);
+enum rc item_damaged(const struct table *t, const char *why, struct err *e);
 
-/* The key of an item, {name: {"S": id}}. Sites may have one table: the id comes after the site's
- * name, NAME/ID, so that none finds another's, and a policy can name those of one (LeadingKeys). */
-struct json *item_key(const struct table *t, struct arena *a, const char *name, const char *id);
+/* The key of an item, such as {"sessionId": {"S": id}}. Sites may have one table: the id comes
+ * after the site's name, NAME/ID, so that none finds another's, and a policy can name those of one
+ * (LeadingKeys). */
+struct json *item_key(const struct table *t, struct arena *a, const char *id);
 /* The id in the key of an item; NULL: it has none, or is another site's. */
-const char *item_id(const struct table *t, const struct json *item, const char *name);
+const char *item_id(const struct table *t, const struct json *item);
 void item_put_text(struct arena *a, struct json *into, const char *name, const char *text);
 void item_put_number(struct arena *a, struct json *into, const char *name, int64_t n);
 const char *item_text(const struct json *item, const char *name); /* NULL: it has no such text */

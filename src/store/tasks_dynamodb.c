@@ -8,8 +8,6 @@
 #include "store/table.h"
 #include "store/tasks.h"
 
-#define STORE "task store"
-#define KEY "taskId"
 #define ATTEMPT_BYTES 16
 #define RENEWAL_MS 5000 /* a cancellation that another host has written is noticed within this */
 #define POLL_MS 2000    /* each poll is a DynamoDB call */
@@ -30,7 +28,7 @@ static enum rc put(struct dynamodb_tasks *t, const struct task_record *in, struc
     struct arena *a = t->table.scratch;
     struct expression x =
         expression_new(a, "attribute_not_exists(#taskId) OR #attempt = :attempt", used);
-    struct json *item = item_key(&t->table, a, KEY, in->id);
+    struct json *item = item_key(&t->table, a, in->id);
     const char *attempt = random_text(a, ATTEMPT_BYTES);
     struct dynamodb_result r;
     enum rc rc;
@@ -67,7 +65,7 @@ static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bo
         item_put_text(a, x.values, ":record", in->sealed);
         json_put_str(x.names, "#record", "record");
     }
-    json_put(x.input, "Key", item_key(&t->table, a, KEY, in->id));
+    json_put(x.input, "Key", item_key(&t->table, a, in->id));
     json_put_str(x.input, "UpdateExpression",
                  whole ? "SET #version = :new, #attempt = :attempt, #ttl = :ttl, #lease = :lease, "
                          "#record = :record"
@@ -89,16 +87,16 @@ static enum rc renew(struct task_store *s, const struct task_record *in, struct 
 
 static enum rc decode(struct dynamodb_tasks *t, struct arena *a, const struct json *item,
                       struct task_record *out, struct err *e) {
-    const char *id = item_id(&t->table, item, KEY), *sealed = item_text(item, "record");
+    const char *id = item_id(&t->table, item), *sealed = item_text(item, "record");
     int64_t v;
 
     if (!item)
         return err_set(e, ERR_MISSING, "there is no such task");
     if (!item_number(item, "v", &v) || v != TASK_RECORD_VERSION)
-        return item_damaged(e, STORE, "is of a version that this program does not know");
+        return item_damaged(&t->table, "is of a version that this program does not know", e);
     if (!id || !sealed || !item_number(item, "version", &out->version) ||
         !item_number(item, "ttl", &out->ttl) || !item_number(item, "lease", &out->lease))
-        return item_damaged(e, STORE, "lacks an attribute");
+        return item_damaged(&t->table, "lacks an attribute", e);
     if (out->ttl <= clock_now_s(t->base.clock))
         return err_set(e, ERR_MISSING, "the task has expired");
     out->id = arena_strdup(a, id);
@@ -111,7 +109,7 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, struct
     struct dynamodb_tasks *t = dynamodb_of(s);
     struct arena *scratch = t->table.scratch;
     const struct json *item;
-    enum rc rc = table_get(&t->table, scratch, item_key(&t->table, scratch, KEY, id), &item, e);
+    enum rc rc = table_get(&t->table, scratch, item_key(&t->table, scratch, id), &item, e);
 
     if (!rc)
         rc = decode(t, a, item, out, e);
@@ -126,8 +124,9 @@ static void close_store(struct task_store *s) {
     free(dynamodb_of(s));
 }
 
-static const struct table_kind tasks_table = {
-    STORE, "TASK_TABLE_NAME", offsetof(struct config, task_table_name), "cache/task-calls"};
+static const struct table_kind tasks_table = {"task store", "taskId", "TASK_TABLE_NAME",
+                                              offsetof(struct config, task_table_name),
+                                              "cache/task-calls"};
 
 static enum rc open_store(const struct store_options *o, struct task_store **out, struct err *e) {
     struct dynamodb_tasks *t = xcalloc(1, sizeof *t);

@@ -7,7 +7,8 @@
 #include "store/sessions_dynamodb.c"
 
 /* Of the only site, and of one of several. */
-static const struct table tables[] = {{.what = STORE, .site = ""}, {.what = STORE, .site = "s"}};
+static const struct table tables[] = {{.kind = &sessions_table, .site = ""},
+                                      {.kind = &sessions_table, .site = "s"}};
 
 static void read_item(struct arena *a, const struct table *t, const struct json *item) {
     struct session s = {.id = NULL}, again = {.id = NULL};
