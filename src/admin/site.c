@@ -2,8 +2,6 @@
 
 #include <getopt.h>
 
-#include "base/text.h"
-
 #define SITE_ARENA_MAX (8 << 20)
 
 enum { OPTION_JSON = 256, OPTION_VALUE };

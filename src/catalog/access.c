@@ -97,16 +97,13 @@ enum rc access_read(const struct manifest *m, const struct json *run, struct acc
 
 /* ---- the caller ---- */
 
+/* What the token says, parsed when it is first needed. What is no JSON counts as empty. */
 static const struct json *parsed(struct arena *a, const char *text, struct json **kept) {
     if (!*kept && text)
         *kept = json_of_text(a, text, strlen(text));
     if (!*kept)
         *kept = json_new_object(a);
     return *kept;
-}
-
-const struct json *caller_claims(struct caller *caller) {
-    return parsed(caller->arena, caller->claims, &caller->parsed_claims);
 }
 
 bool caller_is_in_group(struct caller *caller, const char *groups) {
@@ -146,7 +143,7 @@ static bool has_claim(struct arena *a, const struct json *claim, const struct js
 }
 
 static bool has_claims(const struct json *wanted, struct caller *caller) {
-    const struct json *all = caller_claims(caller);
+    const struct json *all = parsed(caller->arena, caller->claims, &caller->parsed_claims);
     bool ok = true;
 
     for (struct json_member m = json_first(wanted); ok && m.key; json_next(&m))

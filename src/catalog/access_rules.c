@@ -1,6 +1,5 @@
 #include "catalog/access_rules.h"
 
-#include "base/file.h"
 #include "base/line_file.h"
 
 #define RULES_ARENA_MAX ((size_t)4 << 20)

@@ -1,4 +1,4 @@
-/* Who asks for an entry of the catalog. The functions are in access.c. */
+/* Who asks for an entry of the catalog. The function is in access.c. */
 #pragma once
 
 #include "base/json.h"
@@ -13,7 +13,5 @@ struct caller {
     struct json *parsed_groups, *parsed_claims; /* NULL: not needed yet */
 };
 
-/* Both parse what the token says when it is first needed. What is no JSON counts as empty. */
-const struct json *caller_claims(struct caller *caller); /* an object */
-/* In one of these, with spaces between? */
+/* In one of these, with spaces between? What is no JSON counts as empty. */
 bool caller_is_in_group(struct caller *caller, const char *groups);

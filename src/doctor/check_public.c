@@ -7,7 +7,6 @@
 #include "doctor/doctor.h"
 #include "idp/idp.h"
 #include "mcp/bearer_auth.h"
-#include "mcp/call.h"
 #include "oauth/endpoints.h"
 
 #define TIMEOUT_MS 5000

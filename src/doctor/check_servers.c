@@ -1,7 +1,6 @@
 /* Private part of doctor.h: the MCP servers that a site has had since its runner began. */
 #include "doctor/doctor.h"
 #include "doctor/servers.h"
-#include "runner/client.h"
 
 /* One that has failed and was not started since is no use to anybody now. */
 static void report_server(struct doctor *d, const struct json *s) {

@@ -1,7 +1,5 @@
 #include "exec/server_services.h"
 
-#include <unistd.h>
-
 #include "base/file.h"
 #include "exec/server_call.h"
 #include "exec/server_identity.h"

@@ -4,7 +4,6 @@
 
 #include "access/revoked.h"
 #include "idp/idp.h"
-#include "mcp/call.h"
 #include "mcp/headers.h"
 #include "metrics/metrics.h"
 #include "shared/rate_limit.h"
