@@ -244,8 +244,6 @@ static bool read_lines(struct bridge *b) {
 
     while (relay_queue_line(&b->in, &line))
         take_line(b, line);
-    if (!b->in.len)
-        relay_queue_take(&b->in, 0);
     return more != 0;
 }
 

@@ -213,8 +213,6 @@ static void read_server(struct relay *r) {
                                   RELAY_MESSAGE_MAX));
         descriptor_clear(&r->out);
     }
-    if (!r->from_server.len)
-        relay_queue_take(&r->from_server, 0);
     if (!more)
         descriptor_clear(&r->out);
 }

@@ -124,7 +124,7 @@ int relay_queue_read(struct relay_queue *q, int fd, int *passed);
 /* false: the other end is gone. */
 bool relay_queue_write(struct relay_queue *q, int fd);
 /* The first line without its newline, which is no longer in the queue but stays valid until it
- * changes. */
+ * changes or has no more lines. */
 bool relay_queue_line(struct relay_queue *q, struct text *line);
 
 /* ---- the state ---- */

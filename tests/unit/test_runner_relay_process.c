@@ -141,6 +141,26 @@ static void a_line_of_a_caller_has_so_many_bytes(void **state) {
     assert_false(reads_with(RELAY_MESSAGE_MAX + 1));
 }
 
+/* Of a caller that keeps its connection. */
+static void a_long_line_that_was_read_takes_no_memory(void **state) {
+    static const char request[] = "{\"method\":\"x\",\"id\":1}";
+    struct relay_queue *in = &r.callers[0].in;
+    const int end = add_caller();
+    char *spaces = malloc(RELAY_MESSAGE_MAX);
+
+    (void)state;
+    assert_non_null(spaces);
+    memset(spaces, ' ', RELAY_MESSAGE_MAX);
+    relay_queue_add(in, request, sizeof request - 1);
+    relay_queue_add(in, spaces, RELAY_MESSAGE_MAX - sizeof request);
+    free(spaces);
+    assert_int_equal(send(end, "\n", 1, 0), 1);
+    assert_true(read_caller(&r, &r.callers[0]));
+    assert_int_equal(in->len, 0);
+    assert_in_range(in->cap, 0, RELAY_MESSAGE_MAX / 8);
+    (void)close(end);
+}
+
 /* Of a caller that reads nothing. */
 static void so_many_bytes_wait_for_a_caller(void **state) {
     const int end = add_caller();
@@ -250,6 +270,7 @@ int main(void) {
         TEST(so_many_callers_are_connected),
         TEST(a_line_of_the_server_has_so_many_bytes),
         TEST(a_line_of_a_caller_has_so_many_bytes),
+        TEST(a_long_line_that_was_read_takes_no_memory),
         TEST(so_many_bytes_wait_for_a_caller),
         TEST(so_many_lines_of_stderr_are_logged_in_a_second),
         TEST(a_line_of_stderr_has_so_many_bytes),
