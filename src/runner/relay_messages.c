@@ -335,7 +335,8 @@ static void take_response(struct relay *r, struct json *message) {
         relay_note_listen_end(r, message);
     } else if (call == r->pinging) {
         r->pinging = NULL;
-        r->deadline_ms = INT64_MAX;
+        if (r->state == RELAY_RUNNING) /* otherwise it is that of its end */
+            r->deadline_ms = INT64_MAX;
     } else {
         json_put(message, "id", relay_parse(r, call->original)); /* the caller's own */
         relay_count(&r->place.record->state.errors, json_has(message, "error"));

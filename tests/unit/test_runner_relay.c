@@ -156,6 +156,17 @@ static void test_a_call_whose_time_is_over_has_that_of_the_ping(void **state) {
     assert_true(r.deadline_ms <= clock_monotonic_ms() + RELAY_PING_MS);
 }
 
+static void test_the_answer_to_a_ping_leaves_a_server_that_is_ended_no_more_time(void **state) {
+    (void)state;
+    from_caller(0, CALL);
+    relay_forget_caller(&r, &r.callers[0]);
+    r.state = RELAY_INPUT_CLOSED; /* it is idle, or not needed any more */
+    r.deadline_ms = 1;
+    from_server("{\"id\":3,\"result\":{}}");
+    assert_null(r.pinging);
+    assert_int_equal(r.deadline_ms, 1);
+}
+
 /* ---- what the server asks ---- */
 
 /* All that waits in the queue, which is empty then. */
@@ -604,6 +615,7 @@ int main(void) {
         TEST(test_a_log_message_that_names_its_call_reaches_its_user_alone),
         TEST(test_a_call_that_is_given_up_early_has_its_time_to_end),
         TEST(test_a_call_whose_time_is_over_has_that_of_the_ping),
+        TEST(test_the_answer_to_a_ping_leaves_a_server_that_is_ended_no_more_time),
         TEST(test_a_question_waits_for_its_answer_without_a_caller),
         TEST(test_an_answer_before_that_to_the_question_is_kept),
         TEST(test_nobody_is_asked_for_another_user),
