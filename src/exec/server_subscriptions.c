@@ -47,10 +47,12 @@ static bool subscribe(struct mcp_call *c, const struct server *s, const char *ur
     const char *state = c->x->site->config->state_dir;
     struct server_answer answer;
 
+    if (seconds <= 0)
+        return false;
     (void)mkdir(arena_printf(c->arena, "%s/servers", state), 0700);
     (void)mkdir(arena_printf(c->arena, "%s/servers/updates", state), 0700);
     request.file = server_touch_file(path_of(c, "", slot_of(c, s, uri)));
-    if (request.file < 0 || seconds <= 0)
+    if (request.file < 0)
         return false;
     server_request(c, &request, &answer);
     (void)close(request.file);
