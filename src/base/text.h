@@ -19,7 +19,7 @@ static inline bool text_equal(struct text a, struct text b) {
 }
 char *text_lower(struct arena *a, const char *s, size_t len); /* a copy, of ASCII in lower case */
 bool text_ends_with(const char *s, const char *end);
-int text_compare(const void *a, const void *b); /* of texts in an array, for qsort and bsearch */
+int text_compare(const void *a, const void *b); /* strings in an array, for qsort and bsearch */
 /* Ends the text before a comment: one of these marks at its beginning or after a blank. */
 void text_cut_comment(char *s, const char *marks);
 bool text_is_one_of(const char *s, const char *const *list); /* NULL ends it, and is in no list */

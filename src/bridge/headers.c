@@ -164,6 +164,5 @@ const char *headers_of_message(struct bridge *b, struct json *message) {
     for (struct json_member h = json_first(fits ? given : NULL); h.key; json_next(&h))
         add_line(b, &lines, h.key, h.value);
     json_del(meta, SERVER_META_HEADERS);
-    buf_adds(&lines, "");
     return lines.overflow || !fits ? NULL : lines.p;
 }

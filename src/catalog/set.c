@@ -286,10 +286,6 @@ static void names_add(struct names *n, const char *name) {
     n->list[n->count++] = arena_strdup(n->arena, name);
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static bool is_old(const struct catalog_set *set, size_t i, bool others_changed) {
     const struct entry *entry = set->files[i]->entry;
 
@@ -329,7 +325,7 @@ static void find_changed(const struct reading *r, DIR *d, struct names *out) {
             names_add(out, set->files[i]->name);
     free(unchanged);
     if (out->count) /* qsort(3) takes no NULL */
-        qsort(out->list, out->count, sizeof *out->list, by_name);
+        qsort(out->list, out->count, sizeof *out->list, text_compare);
 }
 
 /* All of them are taken out first: a name may have moved from one file to another. */
