@@ -156,7 +156,7 @@ struct exchange_state {
     bool is_kept; /* the connection, for the next request */
 };
 
-static const char *user_of(struct mcp_call *c) {
+const char *server_user(struct mcp_call *c) {
     return sha256_base64url(c->arena, mcp_call_user(c), USER_BYTES);
 }
 
@@ -287,7 +287,7 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
     if (r->subscribe) {
         json_put_str(o, "relay", RELAY_SUBSCRIBE);
         json_put_str(o, "uri", r->subscribe);
-        json_put_str(o, "user", user_of(c));
+        json_put_str(o, "user", r->user);
         json_put_int(o, "seconds", r->seconds);
     } else if (r->ticket) {
         json_put_str(o, "relay", RELAY_RESUME);
@@ -301,7 +301,7 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
         json_put(o, "params", r->params);
         json_put_str(o, SERVER_SERVICE, server_service_identity(c, r->server));
         if (r->can_be_asked) {
-            json_put_str(o, "relay", user_of(c));
+            json_put_str(o, "relay", server_user(c));
             json_put(o, "capabilities", mcp_known_capabilities(c->arena, c->client.capabilities));
         }
         if (r->on_notification && mcp_log_level_name(c->client.log_level)) {

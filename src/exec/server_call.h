@@ -22,8 +22,9 @@ struct server_request {
      * with "result" or "error"; NULL: it is given up. */
     const char *ticket;
     const struct json *answer;
-    /* Instead: a subscription to this URI for so long; `file` is touched when it has changed. */
-    const char *subscribe;
+    /* Instead: a subscription of this user to this URI for so long; `file` is touched when it has
+     * changed. */
+    const char *subscribe, *user;
     int64_t seconds;
     int file;
 };
@@ -41,6 +42,8 @@ struct server_answer {
     const char *ticket;
 };
 
+/* What a relay knows the user by who calls. */
+const char *server_user(struct mcp_call *c);
 /* The key of the instance that is asked for the lists. */
 struct instance_key server_instance_key(struct mcp_call *c, const struct server *s);
 /* Waits for timeout_ms at most. Everything is in the arena of the call. */

@@ -37,12 +37,13 @@ int server_touch_file(const char *path) {
     return fd;
 }
 
-static bool subscribe(struct mcp_call *c, const struct server *s, const char *uri,
+static bool subscribe(struct mcp_call *c, const struct server *s, const char *uri, const char *user,
                       int64_t seconds) {
     struct server_request request = {
         .server = s,
         .timeout_ms = s->start_s * 1000,
         .subscribe = uri,
+        .user = user,
         .seconds = seconds < RELAY_SUBSCRIPTION_S_MAX ? seconds : RELAY_SUBSCRIPTION_S_MAX};
     const char *state = c->x->site->config->state_dir;
     struct server_answer answer;
@@ -69,6 +70,7 @@ static void write_record(struct mcp_call *c, const struct server *s, const char 
 
     json_put_str(o, "server", s->name);
     json_put_str(o, "uri", uri);
+    json_put_str(o, "user", server_user(c));
     json_put_int(o, "until_s", c->client.claims->exp);
     t = json_as_text(c->arena, o);
     if (fd < 0 || t.len > RECORD_BYTES_MAX || !file_write_all(fd, t.p, t.len, 0))
@@ -81,7 +83,8 @@ const char *server_subscribe(struct mcp_call *c, const struct resource *r, const
 
     if (!item->server->subscribes || item->server->program.lifetime == RUNS_ONCE ||
         server_denies_uri(item->server, c->arena, uri) ||
-        !subscribe(c, item->server, uri, c->client.claims->exp - clock_now_s(&c->x->site->clock)))
+        !subscribe(c, item->server, uri, server_user(c),
+                   c->client.claims->exp - clock_now_s(&c->x->site->clock)))
         return NULL;
     write_record(c, item->server, uri);
     return path_of(c, "", slot_of(c, item->server, uri));
@@ -91,7 +94,7 @@ void server_subscriptions_renew(struct mcp_call *c, const struct server *s) {
     const int64_t now = clock_now_s(&c->x->site->clock);
 
     for (unsigned slot = 0; s->subscribes && slot < SERVER_UPDATE_FILES; slot++) {
-        const char *path = path_of(c, ".", slot), *uri;
+        const char *path = path_of(c, ".", slot), *uri, *user;
         struct json *o;
         struct err e;
         int64_t until_s;
@@ -99,8 +102,10 @@ void server_subscriptions_renew(struct mcp_call *c, const struct server *s) {
         if (access(path, F_OK) || json_parse_file(c->arena, path, RECORD_BYTES_MAX, &o, &e))
             continue;
         uri = json_get_str(o, "uri");
-        if (json_get_is(o, "server", s->name) && uri && json_get_int(o, "until_s", &until_s) &&
-            until_s > now && !subscribe(c, s, uri, until_s - now))
+        user = json_get_str(o, "user");
+        if (json_get_is(o, "server", s->name) && uri && user &&
+            json_get_int(o, "until_s", &until_s) && until_s > now &&
+            !subscribe(c, s, uri, user, until_s - now))
             return;
     }
 }

@@ -307,11 +307,19 @@ test('who has subscribed to a resource is told of its changes, also after a rest
   await session.subscribeResource({ uri: 'data://a' });
   await work('f.work', { do: 'update', uri: 'data://a' });
   await isTold(1);
+  const granted = async (whose, from, count) => {
+    const stream = await listen(site, whose, { resourceSubscriptions: Array.from({ length: count }, (_, n) => `data://t/${from + n}`) });
+    const { params: { notifications } } = await stream.next('what is granted', ({ method }) => method === 'notifications/subscriptions/acknowledged');
+    await stream.close();
+    return notifications.resourceSubscriptions?.length;
+  };
+  assert.equal(await granted(await site.cognito.accessToken({ sub: 'alice', username: 'alice' }), 0, 64), 64);
   await fails('f.work', { do: 'kill' }, /it ended with signal 9/);
   await isTold(2); // it may have changed
   await works('f.work');
   await work('f.work', { do: 'update', uri: 'data://a' });
   await isTold(3);
+  assert.equal(await granted(token, 64, 63), 63, 'those of others do not count as those of who called first');
   await listener.close();
   await session.close();
 });
