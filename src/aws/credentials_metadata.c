@@ -64,7 +64,7 @@ static enum rc container_is_configured(const struct aws_profile *profile, bool *
     return rc;
 }
 
-/* The Authorization header; "" if none is asked for. The file is read each time: it changes. */
+/* The Authorization header; NULL if none is asked for. The file is read each time: it changes. */
 static enum rc find_authorization(const struct aws_fetch *f, const char **out, struct err *e) {
     const char *file = aws_env_get(f->env, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *token = aws_env_get(f->env, "AWS_CONTAINER_AUTHORIZATION_TOKEN");

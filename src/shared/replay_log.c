@@ -38,9 +38,7 @@ struct log_tally {
 };
 
 static void count_log(struct log_tally *tally, const char *name, const struct timespec *written) {
-    if (tally->count++ &&
-        (written->tv_sec > tally->written.tv_sec ||
-         (written->tv_sec == tally->written.tv_sec && written->tv_nsec >= tally->written.tv_nsec)))
+    if (tally->count++ && !clock_is_later(tally->written, *written))
         return;
     tally->written = *written;
     memcpy(tally->oldest, name, strlen(name) + 1);
