@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "oauth/site.h"
 
-/* URLs too; of a client that registered itself see client_registration.h */
+/* URLs too; of a client that registered itself: DYNAMIC_CLIENT_ID_LEN_MAX of clients.h */
 #define CLIENT_ID_LEN_MAX 512
 #define CLIENT_NAME_LEN_MAX 200
 #define REDIRECT_URIS_MAX 32
