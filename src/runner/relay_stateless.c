@@ -94,7 +94,7 @@ void relay_listen(struct relay *r) {
     r->listening = relay_request(r, "subscriptions/listen",
                                  json_new_member(r->arena, "notifications", wanted));
     r->listened_from_ms = clock_monotonic_ms();
-    r->listen_ms = 0;
+    r->listen_ms = r->listening ? 0 : r->listened_from_ms + RELAY_LISTEN_FIRST_MS;
 }
 
 /* What changes until it is asked again is not known: subscribers are told, and the lists are read

@@ -522,6 +522,20 @@ static void test_changes_are_asked_for_again_with_longer_and_longer_waits(void *
     assert_true(relay_listen_due(&r) == INT64_MAX);
 }
 
+static void test_changes_are_asked_for_when_there_are_fewer_calls_again(void **state) {
+    (void)state;
+    r.is_stateless = true;
+    while (r.call_count < RELAY_CALLS_MAX)
+        from_caller(0, CALL);
+    relay_listen(&r);
+    assert_null(r.listening);
+    from_server("{\"id\":2,\"result\":{}}");
+    assert_true(relay_listen_due(&r) <= clock_monotonic_ms() + RELAY_LISTEN_FIRST_MS);
+    r.listen_ms = clock_monotonic_ms();
+    (void)relay_listen_due(&r);
+    assert_non_null(r.listening);
+}
+
 /* ---- subscriptions ---- */
 
 /* What the relay says to it. */
@@ -633,6 +647,7 @@ int main(void) {
         TEST(test_revisions_are_asked_for_in_their_order),
         TEST(test_a_server_that_is_silent_to_what_it_does_not_know_is_asked_for_the_other),
         TEST(test_changes_are_asked_for_again_with_longer_and_longer_waits),
+        TEST(test_changes_are_asked_for_when_there_are_fewer_calls_again),
         TEST(test_the_server_is_told_of_a_subscription_once),
         TEST(test_a_change_of_lists_touches_a_file_once_a_second),
         TEST(test_subscriptions_have_limits),
