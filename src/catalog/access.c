@@ -95,29 +95,6 @@ enum rc access_read(const struct manifest *m, const struct json *run, struct acc
                : read_claims(m, run, &out->claims);
 }
 
-/* ---- the caller ---- */
-
-/* What the token says, parsed when it is first needed. What is no JSON counts as empty. */
-static const struct json *parsed(struct arena *a, const char *text, struct json **kept) {
-    if (!*kept && text)
-        *kept = json_of_text(a, text, strlen(text));
-    if (!*kept)
-        *kept = json_new_object(a);
-    return *kept;
-}
-
-bool caller_is_in_group(struct caller *caller, const char *groups) {
-    const struct json *list = parsed(caller->arena, caller->groups, &caller->parsed_groups);
-    bool found = false;
-
-    for (size_t i = 0; !found && i < json_len(list); i++) {
-        const char *group = json_str(json_at(list, i));
-
-        found = group && list_has(groups, group);
-    }
-    return found;
-}
-
 /* ---- checking ---- */
 
 bool access_is_restricted(const struct access *access) {
@@ -143,7 +120,7 @@ static bool has_claim(struct arena *a, const struct json *claim, const struct js
 }
 
 static bool has_claims(const struct json *wanted, struct caller *caller) {
-    const struct json *all = parsed(caller->arena, caller->claims, &caller->parsed_claims);
+    const struct json *all = caller_claims(caller);
     bool ok = true;
 
     for (struct json_member m = json_first(wanted); ok && m.key; json_next(&m))

@@ -1,4 +1,4 @@
-/* Who asks for an entry of the catalog. The function is in access.c. */
+/* Who asks for an entry of the catalog. */
 #pragma once
 
 #include "base/json.h"
@@ -13,5 +13,7 @@ struct caller {
     struct json *parsed_groups, *parsed_claims; /* NULL: not needed yet */
 };
 
-/* In one of these, with spaces between? What is no JSON counts as empty. */
+/* Both parse what the token says when it is first needed. What is no JSON counts as empty. */
+const struct json *caller_claims(struct caller *caller); /* an object */
+/* In one of these, with spaces between? */
 bool caller_is_in_group(struct caller *caller, const char *groups);
