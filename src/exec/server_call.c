@@ -20,6 +20,12 @@ static void fail(struct server_answer *out, const char *outcome, const char *fai
     execution_fail(&out->execution, EXECUTION_ABORTED, outcome, failure);
 }
 
+static void not_started(struct mcp_call *c, const struct server *s, const char *why,
+                        struct server_answer *out) {
+    log_error("server_not_started", kv("server", s->name), kv("why", why));
+    fail(out, "not_started", arena_printf(c->arena, "the server %s could not be started", s->name));
+}
+
 /* With the variable for the bridge, if the server wants to know who calls. */
 static const char *const *with_service_identity(struct mcp_call *c, const struct server *s,
                                                 const char *const *envp) {
@@ -53,9 +59,7 @@ static bool start(struct mcp_call *c, const struct server *s, const struct insta
         program_start_end(&start);
     }
     if (!ok) {
-        log_error("server_not_started", kv("server", s->name), kv("why", e.text));
-        fail(out, "not_started",
-             arena_printf(c->arena, "the server %s could not be started", s->name));
+        not_started(c, s, e.text, out);
         return false;
     }
     (void)instance_start(key, fds);
@@ -127,6 +131,10 @@ static struct relay_connection *connect_relay(struct mcp_call *c, const struct s
 
         if (found == INSTANCE_FOUND)
             return relay_connection_make(key, fd);
+        if (found == INSTANCE_BACK_OFF && !wait_ms) {
+            not_started(c, s, "no connection to the runner", out);
+            return NULL;
+        }
         if (found == INSTANCE_BACK_OFF) {
             fail(out, "not_started",
                  arena_printf(c->arena,

@@ -56,7 +56,7 @@ enum instance_found {
     INSTANCE_NONE, /* the caller may start it */
     INSTANCE_FOUND,
     INSTANCE_STARTING, /* another one starts it: ask again after wait_ms */
-    INSTANCE_BACK_OFF, /* it has failed, and is started again in wait_ms */
+    INSTANCE_BACK_OFF, /* it has failed, and is started again in wait_ms; 0: nobody was asked */
 };
 
 struct instance_request {

@@ -448,3 +448,15 @@ test('a stop of the daemon leaves none behind', async () => {
   site = undefined;
   assert.deepEqual(pids.map(isRunning), [false, false]);
 });
+
+test('without a runner the log says so', async () => {
+  const other = await startSite({ config: { TOOLS_DIR: '', SERVERS_DIR: tools.file('servers.d'), RUNNER_SOCKET: tools.file('none.sock') },
+    mustFail: ['event=server_not_started', 'event=server_lists_failed', 'event=tool_invalid'] });
+  try {
+    await modern(other, await other.cognito.accessToken(), 'tools/list');
+    await logged(other.daemon, 0, /event=server_not_started (?:site=\S+ )?server=one why="no connection to the runner"/);
+    await logged(other.daemon, 0, /event=server_lists_failed (?:site=\S+ )?server=one why="the server one could not be started"/);
+  } finally {
+    await other.close();
+  }
+});
