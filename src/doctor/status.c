@@ -263,7 +263,7 @@ static int show_site(struct arena *a, const struct config *c, const struct json 
     struct json *found = NULL;
 
     for (size_t i = 0; !found && i < json_len(sites); i++)
-        if (!strcmp(json_get_str(json_at(sites, i), "site"), o->site))
+        if (json_get_is(json_at(sites, i), "site", o->site))
             found = json_at(sites, i);
     if (!found && !has_file(c, o->site))
         return 2;

@@ -11,7 +11,8 @@
 
 #define NAME_PREFIX "mcp-authd/"
 #define MESSAGE_MS 2000 /* a message must arrive completely within this time */
-#define BACKLOG 8       /* listen(2) */
+#define ACCEPT_AGAIN_MS 10
+#define BACKLOG 8 /* listen(2) */
 
 /* A new socket, and the address of that name; -1 with errno. */
 static int new_socket(const char *name, struct sockaddr_un *out, socklen_t *len) {
@@ -103,6 +104,10 @@ enum message_socket_event message_socket_wait(int socket, int watch, int64_t unt
                 return MESSAGE_SOCKET_RECEIVED;
         } else if (fds[1].revents) {
             return MESSAGE_SOCKET_WATCHED;
+        } else if (fds[0].revents) { /* no descriptor is free */
+            if (!clock_wait_ms(until_ms, INT_MAX))
+                return MESSAGE_SOCKET_TIMEOUT;
+            clock_sleep_ms(ACCEPT_AGAIN_MS);
         }
     }
 }

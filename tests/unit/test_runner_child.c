@@ -8,12 +8,6 @@
 #include "runner/child.h"
 
 /* valgrind has descriptors of its own, which nobody may close. */
-static bool under_valgrind(void) {
-    const char *preload = getenv("LD_PRELOAD");
-
-    return preload && strstr(preload, "vgpreload");
-}
-
 static int status_of(pid_t pid) {
     int status;
 

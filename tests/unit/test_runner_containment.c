@@ -62,12 +62,6 @@ static struct process_result run(const char *script) {
     return run_with(script, NULL);
 }
 
-static bool under_valgrind(void) {
-    const char *preload = getenv("LD_PRELOAD");
-
-    return preload && strstr(preload, "vgpreload");
-}
-
 static void need_landlock(unsigned abi) {
     if (landlock_abi() < abi)
         skip();

@@ -1,6 +1,8 @@
 /* Messages between processes of one user. */
 #include "unit.h"
 
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -68,6 +70,32 @@ static void waiting_ends_in_time(void **state) {
     descriptor_close(m);
 }
 
+static void waiting_ends_in_time_without_a_free_descriptor(void **state) {
+    const char *name = random_text(*state, 16);
+    struct rlimit before, none;
+    struct buf letter;
+    struct err e;
+    pid_t pid;
+    int m;
+
+    if (under_valgrind()) /* which has limits of its own */
+        skip();
+    buf_init(&letter, *state, LETTER_MAX);
+    assert_int_equal(message_socket_open(name, &m, &e), OK);
+    pid = send_from_elsewhere(name, (const size_t[]){7, 0});
+    assert_true(descriptor_wait(m, POLLIN, clock_monotonic_ms() + WAIT_MS));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){(rlim_t)m + 1, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(message_socket_wait(m, -1, clock_monotonic_ms() + 20, &letter),
+                     MESSAGE_SOCKET_TIMEOUT);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(message_socket_wait(m, -1, clock_monotonic_ms() + WAIT_MS, &letter),
+                     MESSAGE_SOCKET_RECEIVED);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    descriptor_close(m);
+}
+
 /* It is there as long as somebody has it, also at another descriptor, and whoever asks is not
  * heard. */
 static void it_exists_as_long_as_somebody_has_it(void **state) {
@@ -91,6 +119,7 @@ int main(void) {
         WITH_ARENA(one_behind_a_letter_that_was_too_long_arrives),
         WITH_ARENA(nobody_gets_what_is_sent_to_nobody),
         WITH_ARENA(waiting_ends_in_time),
+        WITH_ARENA(waiting_ends_in_time_without_a_free_descriptor),
         WITH_ARENA(it_exists_as_long_as_somebody_has_it),
     };
 

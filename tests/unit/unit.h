@@ -51,6 +51,12 @@ static inline int unit_remove_entry(const char *path, const struct stat *st, int
     return remove(path);
 }
 
+static inline bool under_valgrind(void) {
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload && strstr(preload, "vgpreload");
+}
+
 /* Removes a folder with everything in it. */
 static inline void folder_remove(const char *path) {
     assert_int_equal(nftw(path, unit_remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
