@@ -57,9 +57,12 @@ static inline int runner_setup(void **state) {
     return 0;
 }
 
+/* A runner that was just started does not take the signal yet. */
 static inline int runner_teardown(void **state) {
+    const int status = runner_stop(runner_of_group);
+
     (void)state;
-    return runner_stop(runner_of_group);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : status;
 }
 
 #endif
