@@ -454,8 +454,19 @@ static bool take_unreadable(struct relay *r, struct text line, const char *why) 
     return true;
 }
 
+static void take_message(struct relay *r, struct json *v) {
+    const char *method = json_get_str(v, "method");
+
+    json_del(v, "relay"); /* of the relay's own lines */
+    if (method && json_has(v, "id"))
+        relay_take_question(r, v, method);
+    else if (method)
+        take_notification(r, v, method);
+    else
+        take_response(r, v);
+}
+
 void relay_from_server(struct relay *r, struct text line) {
-    const char *method;
     struct json *v;
     struct err e;
 
@@ -466,16 +477,12 @@ void relay_from_server(struct relay *r, struct text line) {
             note_garbage(r, line);
         return;
     }
-    if (!json_is_object(v)) {
+    if (json_is_object(v))
+        take_message(r, v);
+    else if (!json_len(v))
         note_garbage(r, line);
-        return;
-    }
-    json_del(v, "relay"); /* of the relay's own lines */
-    method = json_get_str(v, "method");
-    if (method && json_has(v, "id"))
-        relay_take_question(r, v, method);
-    else if (method)
-        take_notification(r, v, method);
-    else
-        take_response(r, v);
+    /* "MUST support receiving JSON-RPC batches" (2025-03-26, Overview, "Batching"). */
+    for (size_t i = 0; i < json_len(v) && !r->why; i++)
+        if (json_is_object(json_at(v, i)))
+            take_message(r, json_at(v, i));
 }

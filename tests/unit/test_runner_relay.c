@@ -233,6 +233,21 @@ static void test_an_answer_before_that_to_the_question_is_kept(void **state) {
     assert_int_equal(r.call_count, 0);
 }
 
+static void test_messages_of_a_batch_are_taken_each(void **state) {
+    (void)state;
+    from_caller(0, CALL);
+    from_caller(1, CALL);
+    (void)to_server();
+    from_server("[{\"id\":3,\"result\":{},\"relay\":\"gone\"},7,null,{\"id\":\"p\",\"method\":\"ping\"},"
+                "{\"id\":2,\"error\":{\"code\":1}}]");
+    assert_string_equal(to_server(), "{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"result\":{}}\n");
+    assert_string_equal(take(&r.callers[0].out), "{\"id\":1,\"error\":{\"code\":1}}\n");
+    assert_string_equal(take(&r.callers[1].out), "{\"id\":1,\"result\":{}}\n");
+    assert_int_equal(r.log_from_ms, 0);
+    from_server("[]");
+    assert_int_not_equal(r.log_from_ms, 0); /* as a line that is no JSON */
+}
+
 static void test_nobody_is_asked_for_another_user(void **state) {
     (void)state;
     from_caller(0, OF("a"));
@@ -632,6 +647,7 @@ int main(void) {
         TEST(test_the_answer_to_a_ping_leaves_a_server_that_is_ended_no_more_time),
         TEST(test_a_question_waits_for_its_answer_without_a_caller),
         TEST(test_an_answer_before_that_to_the_question_is_kept),
+        TEST(test_messages_of_a_batch_are_taken_each),
         TEST(test_nobody_is_asked_for_another_user),
         TEST(test_a_question_of_a_call_that_is_over_is_for_no_other_call),
         TEST(test_one_who_cannot_be_asked_is_not),
