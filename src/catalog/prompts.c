@@ -14,7 +14,7 @@ bool prompt_messages_are_valid(const struct json *messages) {
             !json_get_str(json_get(message, "content"), "type"))
             return false;
     }
-    return json_len(messages) > 0;
+    return json_is_array(messages);
 }
 
 static enum rc read_arguments(const struct manifest *m, struct prompt *p) {
@@ -55,7 +55,7 @@ static enum rc read_messages(const struct manifest *m, const struct json *run, s
     struct json *messages = json_get(run, "messages");
     const char *unknown = template_unknown_name(m->scratch, messages, p->arguments);
 
-    if (!prompt_messages_are_valid(messages))
+    if (!prompt_messages_are_valid(messages) || !json_len(messages))
         return manifest_error(m, "run.messages",
                               "must be an array of messages with role and content");
     if (unknown)

@@ -110,6 +110,8 @@ static enum rc read_file(struct mcp_call *c, const struct resource *r, struct te
 static struct json *read_result(struct arena *a, const struct json *v) {
     struct json *list = json_get(v, "contents"), *result;
 
+    if (!json_is_array(list)) /* it may be empty: "the resource exists but has no content" */
+        return NULL;
     for (size_t i = 0; i < json_len(list); i++) {
         const struct json *content = json_at(list, i);
 
@@ -117,8 +119,6 @@ static struct json *read_result(struct arena *a, const struct json *v) {
             json_is_string(json_get(content, "text")) == json_is_string(json_get(content, "blob")))
             return NULL;
     }
-    if (!json_len(list))
-        return NULL;
     result = json_new_member(a, "contents", list);
     if (json_is_object(json_get(v, "_meta")))
         json_put(result, "_meta", json_get(v, "_meta"));

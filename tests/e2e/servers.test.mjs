@@ -96,6 +96,7 @@ for line in sys.stdin:
     elif method == "resources/read":
         uri = message["params"]["uri"]
         if uri.endswith("none"): send({"id": message["id"], "error": {"code": -32002, "message": "no such resource"}})
+        elif uri.endswith("empty"): send({"id": message["id"], "result": {"contents": []}})
         elif uri.endswith("bad"): send({"id": message["id"], "result": {"contents": [{"uri": uri}]}})
         else: send({"id": message["id"], "result": {"contents": [{"uri": uri, "text": sys.argv[1] if sys.argv[1:] else "one"}]}})
     elif method == "resources/subscribe":
@@ -105,7 +106,7 @@ for line in sys.stdin:
         levels.append(message["params"]["level"])
         send({"id": message["id"], "result": {}})
     elif method == "prompts/get":
-        send({"id": message["id"], "result": {"messages": [{"role": "user", "content": {"type": "text", "text": json.dumps(message["params"])}}]}})
+        send({"id": message["id"], "result": {"messages": [] if message["params"]["arguments"].get("x") == "" else [{"role": "user", "content": {"type": "text", "text": json.dumps(message["params"])}}]}})
     elif method == "tools/list":
         if silent_lists: continue
         if "many" in sys.argv: tools = ["t%d" % n for n in range(int(sys.argv[-1]))]
@@ -206,13 +207,15 @@ test('a resource is read at the server that has it, or whose template matches', 
   const failed = await until('the audit line', () => auditLines(site.daemon.log).find(({ audit, outcome }) => audit === 'resource_read' && outcome !== 'ok'));
   assert.equal(failed.reason, undefined, 'it is not our text');
   assert.match((await read('data://t/bad')).error.message, /not a resource/);
+  assert.deepEqual((await read('data://t/empty')).result?.contents, [], 'it exists, and has no content');
   for (const uri of ['data://t/denied', 'data://t/%64enied', 'data://t/denied?page=2', 'data://t/de%6Eied?x=%zz', 'data://t/7?x=%zz', 'data://t/d\tenied',
     'data://other/7', 'data://t/7/8']) assert.match((await read(uri)).error.message, /Resource not found/, uri);
 });
 
 test('a prompt is got by its own name, if the token has the scope', async () => {
-  const get = (name) => modern(site, token, 'prompts/get', { name, arguments: { x: 'y' } });
+  const get = (name, x = 'y') => modern(site, token, 'prompts/get', { name, arguments: { x } });
   assert.deepEqual(JSON.parse((await get('one_ask')).body.result.messages[0].content.text), { name: 'ask', arguments: { x: 'y' } });
+  assert.deepEqual((await get('one_ask', '')).body.result?.messages, [], 'none is a prompt, too');
   assert.equal((await get('scoped_ask')).status, 403);
 });
 

@@ -81,7 +81,7 @@ static void check_result(const struct kind *k, const struct json *result) {
         MUST(json_is_array(json_get(result, "content")));
     } else if (strchr("rbR", k->c)) {
         list = json_get(result, "contents");
-        MUST(json_len(list));
+        MUST(json_is_array(list));
         for (size_t i = 0; i < json_len(list); i++)
             MUST(json_get_str(json_at(list, i), "uri") &&
                  json_has(json_at(list, i), "text") != json_has(json_at(list, i), "blob"));
