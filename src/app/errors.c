@@ -60,6 +60,7 @@ static const struct {
     [ERR_RPC_RESOURCE_NOT_FOUND] = {.name = "rpc_resource_not_found"},
     [ERR_RPC_INTERNAL] = {.name = "rpc_internal"},
     [ERR_RPC_QUOTA] = {.name = "quota"},
+    [ERR_RPC_URL_ELICITATION] = {.name = "rpc_url_elicitation"},
 };
 
 void errors_name_metrics(void) {

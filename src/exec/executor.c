@@ -141,9 +141,10 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
     if (rc)
         return rc;
     c->answer.outcome = out->is_input_required ? "input_required" : out->outcome;
-    if (out->error != ERR_RPC_MISSING_CAPABILITY)
-        return OK;
     c->answer.error_data = out->error_data;
+    if (out->error != ERR_RPC_MISSING_CAPABILITY && out->error != ERR_RPC_URL_ELICITATION)
+        return OK;
+    c->answer.error_is_other = true;
     return err_set(e, out->error, "%.300s", out->failure);
 }
 

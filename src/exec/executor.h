@@ -33,7 +33,7 @@ struct execution {
     const char *outcome; /* a word for the log line of the call, such as "ok" or "timeout" */
     const char *failure; /* why it failed: a clause without capital and full stop; NULL: OK */
     enum rc error;       /* of its failure, where a result cannot say it; OK: ERR_RPC_INTERNAL */
-    struct json *error_data; /* with ERR_RPC_MISSING_CAPABILITY */
+    struct json *error_data; /* of such an error */
     struct json *result;     /* a complete result of MCP; NULL: it is made from the output */
     struct text output;      /* what it printed; empty unless it ended by itself or was cut off */
     enum output_form form;   /* of the output */

@@ -53,11 +53,17 @@ static void check_result(struct mcp_call *c, const struct server *s, struct exec
     }
 }
 
-/* The server's own error says that the client is wrong. */
-static enum rc error_of(const struct json *error) {
+static int64_t code_of(const struct json *error) {
     int64_t code = 0;
 
     (void)json_get_int(error, "code", &code);
+    return code;
+}
+
+/* The server's own error says that the client is wrong. */
+static enum rc error_of(const struct json *error) {
+    const int64_t code = code_of(error);
+
     return code == -32602   ? ERR_RPC_INVALID_PARAMS
            : code == -32002 ? ERR_RPC_RESOURCE_NOT_FOUND
            : code == -32021 ? ERR_RPC_MISSING_CAPABILITY
@@ -135,6 +141,41 @@ static struct json *input_request_of_result(struct arena *a, const struct server
                               json_new_member(a, STATE, json_get(result, "requestState")));
     json_put_given(request, "inputRequests", json_get(result, "inputRequests"));
     return request;
+}
+
+/* "URL Elicitation Required Error" of 2025-11-25: the pages that the user has to visit before the
+ * call is sent again, as requests to the client. NULL: it is another error, or a client that cannot
+ * be asked to open them: then they are nothing but the text of the error. */
+#define URL_ELICITATION_REQUIRED (-32042)
+static struct json *pages_of_error(struct mcp_call *c, const struct invocation *i,
+                                   const struct json *error) {
+    const struct json *list = json_get(json_get(error, "data"), "elicitations");
+    struct json *requests = json_new_object(c->arena);
+
+    for (size_t n = 0; code_of(error) == URL_ELICITATION_REQUIRED && n < json_len(list); n++) {
+        struct json *request = json_new_member(c->arena, "params", json_at(list, n));
+
+        json_put_str(request, "method", "elicitation/create");
+        if (refusal(c, i, request))
+            return NULL;
+        json_put(requests, arena_printf(c->arena, "page%zu", n + 1), request);
+    }
+    return json_size(requests) ? requests : NULL;
+}
+
+/* In 2026-07-28, which has no such error, the client is asked by an InputRequiredResult. */
+static void note_error(struct mcp_call *c, const struct invocation *i, const struct json *error,
+                       struct execution *out) {
+    struct json *pages = pages_of_error(c, i, error);
+
+    if (pages && c->msg.protocol == PROTOCOL_STATELESS) {
+        /* The state has neither ticket nor state of the server, which then gets a new call. */
+        out->input_request = json_new_member(c->arena, "inputRequests", pages);
+        json_put(out->input_request, "requestState", json_new_object(c->arena));
+        return;
+    }
+    out->error = pages ? ERR_RPC_URL_ELICITATION : error_of(error);
+    out->error_data = out->error ? json_get(error, "data") : NULL;
 }
 
 /* ---- executing ---- */
@@ -250,8 +291,10 @@ static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
     json_put_given(request->params, "_meta", meta);
     add_headers(c, i, request->params);
     put_task(c, i, request->params);
-    json_put_given(request->params, "inputResponses", input->responses);
-    json_put_given(request->params, "requestState", json_get(input->state, STATE));
+    if (json_has(input->state, STATE)) {
+        json_put_given(request->params, "inputResponses", input->responses);
+        json_put_given(request->params, "requestState", json_get(input->state, STATE));
+    }
     return true;
 }
 
@@ -275,10 +318,10 @@ static void execute_server(struct mcp_call *c, const struct invocation *i,
     request_answer(c, i, &request, &answer);
     await_task(c, i, &request, &answer);
     *out = answer.execution;
-    out->error = error_of(answer.error);
-    out->error_data = json_get(answer.error, "data");
     out->input_request = answer.question ? input_request(c->arena, &answer)
                                          : input_request_of_result(c->arena, &answer);
+    if (answer.error)
+        note_error(c, i, answer.error, out);
     if (out->result && is_kind(i, "tool") && !out->input_request)
         check_result(c, item->server, out);
     if (answer.is_stored)

@@ -17,6 +17,7 @@ static const struct rpc_code {
     {ERR_RPC_RESOURCE_NOT_FOUND, -32602, 200, -32002, 200},
     {ERR_RPC_INTERNAL, -32603, 200, -32603, 200},
     {ERR_RPC_QUOTA, -32603, 200, -32603, 200},
+    {ERR_RPC_URL_ELICITATION, -32603, 200, -32042, 200},
 };
 
 static const struct rpc_code *find(enum rc code) {

@@ -17,6 +17,7 @@
 #define ERR_RPC_RESOURCE_NOT_FOUND RPC_CODE(7)
 #define ERR_RPC_INTERNAL RPC_CODE(8) /* a program or this server failed */
 #define ERR_RPC_QUOTA RPC_CODE(9) /* there are no calls left today: JSON-RPC has no code for it */
+#define ERR_RPC_URL_ELICITATION RPC_CODE(10) /* the user has to visit a page first (2025-11-25) */
 
 /* As err_set, for a code that has a text of its own. */
 #define rpc_invalid_request(e, ...)                                                                \

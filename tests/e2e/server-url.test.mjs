@@ -10,7 +10,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { ElicitRequestSchema, ListRootsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
+import { ElicitRequestSchema, ListRootsRequestSchema, McpError, UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
@@ -314,6 +314,31 @@ test('what a client of the handshake answers to a question reaches the server as
   assert.equal((await answer()).code, -32001);
   assert.deepEqual(await answer({ method: 'elicitation/create', params: { message: 'Who?', requestedSchema: form } }), { action: 'accept', content: { other: 'x' } });
   await client.close();
+});
+
+test('a server that sends the user to a page first (-32042): clients that can open it are asked to, others are told', async () => {
+  const args = { name: 'own_work', arguments: { do: 'visit' } };
+  const of2025 = async (capabilities) => {
+    const client = new Client({ name: 'test', version: '1' }, { capabilities });
+    await client.connect(new StreamableHTTPClientTransport(new URL(site.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+    return client.callTool(args).finally(() => client.close());
+  };
+  await assert.rejects(of2025({ elicitation: { url: {} } }), (error) => error instanceof UrlElicitationRequiredError
+    && error.elicitations[0].elicitationId === 'e1' && error.elicitations[0].url === 'https://example.com/page');
+  assertToolError(await of2025({ elicitation: {} }), /a page first/);
+
+  const send = (more) => modern(site, token, 'tools/call', { ...args, ...more },
+    { meta: { ...META, 'io.modelcontextprotocol/clientCapabilities': { elicitation: { url: {} } } } });
+  const first = await send({});
+  assert.ok(first.body.result, first.text);
+  const { inputRequests, requestState, resultType } = first.body.result;
+  assert.deepEqual([resultType, inputRequests.page1.params.url], ['input_required', 'https://example.com/page']);
+  own.visited = true;
+  const again = await send({ requestState, inputResponses: { page1: { action: 'accept' } } });
+  assert.equal(again.body.result.content[0].text, 'visited', again.text);
+  assert.equal(own.seen.at(-1).message.params.inputResponses, undefined, 'which 2025-11-25 does not know');
+  own.visited = false;
+  assertToolError(await call('own_work', { do: 'visit' }), /a page first/);
 });
 
 test('a stream that stays open after the answer is ended', async () => {

@@ -25,6 +25,8 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     garbage: (res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<p>hello</p>'),
     redirect: (res) => res.writeHead(307, { location: 'http://127.0.0.1:1/mcp' }).end(),
     capability: (res, id) => json(res, { id, error: { code: -32021, message: 'I sample', data: { requiredCapabilities: { sampling: {} } } } }),
+    visit: (res, id) => json(res, server.visited ? { id, result: text('visited') } : { id, error: { code: -32042, message: 'a page first',
+      data: { elicitations: [{ mode: 'url', elicitationId: 'e1', url: 'https://example.com/page', message: 'Please' }] } } }),
     hang: () => {},
     close: (res) => res.destroy(),
     short: (res) => events(res).end(event({ method: 'notifications/message', params: { level: 'info', data: 'x' } })),

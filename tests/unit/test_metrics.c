@@ -222,7 +222,7 @@ static void denials_have_the_codes_of_the_protocols(void **state) {
         for (unsigned other = OK; names[i] && other < i; other++)
             assert_true(!names[other] || strcmp(names[other], names[i]) != 0);
     }
-    assert_int_equal(named, 19);
+    assert_int_equal(named, 20);
     assert_string_equal(names[ERR_UNSUPPORTED_RESPONSE_TYPE], "unsupported_response_type");
     assert_string_equal(names[ERR_RPC_INTERNAL], "rpc_internal");
     assert_string_equal(names[ERR_RPC_QUOTA], "quota");
