@@ -12,17 +12,21 @@
 
 /* ---- what the server says while it works ---- */
 
+static bool is_wanted(struct mcp_call *c, const char *method, const struct json *params) {
+    if (!strcmp(method, "notifications/progress"))
+        return mcp_stream_accept_progress(c, json_get(params, "progress"));
+    if (!strcmp(method, "notifications/message"))
+        return mcp_log_level(json_get_str(params, "level")) >= c->client.log_level;
+    /* 2026-07-28 has it no more. */
+    return !strcmp(method, "notifications/elicitation/complete") &&
+           c->msg.protocol == PROTOCOL_HANDSHAKE;
+}
+
 /* The relay has put the client's own progress token back. */
 static void pass_notification(void *arg, struct arena *scratch, const char *method,
                               struct json *params) {
-    struct mcp_call *c = arg;
-    const bool is_progress = !strcmp(method, "notifications/progress");
-
-    if (is_progress ? !mcp_stream_accept_progress(c, json_get(params, "progress"))
-                    : strcmp(method, "notifications/message") != 0 ||
-                          mcp_log_level(json_get_str(params, "level")) < c->client.log_level)
-        return;
-    mcp_stream_notify_limited(c, scratch, method, params);
+    if (is_wanted(arg, method, params))
+        mcp_stream_notify_limited(arg, scratch, method, params);
 }
 
 /* ---- a call ---- */

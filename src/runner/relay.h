@@ -157,6 +157,7 @@ struct relay_call {
     /* What the server asks its client: the id that the server knows, as JSON; "": nothing. */
     char question[RELAY_ID_MAX];
     char ticket[RELAY_TICKET_LEN + 1];
+    char page[RELAY_ID_MAX]; /* the elicitationId of the page that was asked for last, as JSON */
     bool withdrawn;          /* the server does not want the answer any more */
     bool answered;           /* its answer is in `held` */
     struct relay_queue held; /* for the caller, after the question */
@@ -275,6 +276,8 @@ void relay_note_late_answer(struct relay *r, const struct json *id);
 /* The call whose user may read a log message: the one that it names, or the newest of the only user
  * who has any, now or given up. NULL: there is none. */
 struct relay_call *relay_call_of_log(struct relay *r, const struct json *params);
+/* The call in which the server has asked for the page with this elicitationId. NULL: none. */
+struct relay_call *relay_call_of_page(struct relay *r, const struct json *id);
 void relay_take_question(struct relay *r, struct json *message, const char *method);
 void relay_withdraw_question(struct relay *r, const struct json *id); /* that the server knows */
 /* To its caller, or later if it has asked. The call has a caller, or is parked. */

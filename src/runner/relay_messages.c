@@ -384,6 +384,8 @@ static void take_notification(struct relay *r, struct json *message, const char 
     } else if (!strcmp(method, "notifications/message")) {
         call = relay_call_of_log(r, params);
         json_del(json_get(params, "_meta"), "progressToken");
+    } else if (!strcmp(method, "notifications/elicitation/complete")) {
+        call = relay_call_of_page(r, json_get(params, "elicitationId"));
     } else if (!strcmp(method, "notifications/resources/updated")) {
         if (json_get_str(params, "uri"))
             relay_resource_changed(r, json_get_str(params, "uri"));

@@ -120,13 +120,26 @@ struct relay_call *relay_call_of_log(struct relay *r, const struct json *params)
     return call;
 }
 
+struct relay_call *relay_call_of_page(struct relay *r, const struct json *id) {
+    char text[RELAY_ID_MAX];
+
+    if (json_is_string(id) && relay_keep_text(r, id, text))
+        for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++)
+            if (call->id && !strcmp(call->page, text))
+                return call;
+    return NULL;
+}
+
 /* ---- from the server ---- */
 
 static void ask_caller(struct relay *r, struct relay_call *call, const char *method,
                        struct json *params) {
+    const struct json *page = json_get(params, "elicitationId");
     struct json *o = json_new_object(r->arena);
     uint8_t ticket[RELAY_TICKET_LEN / 2];
 
+    if (!page || !relay_keep_text(r, page, call->page))
+        *call->page = 0;
     arc4random_buf(ticket, sizeof ticket);
     memcpy(call->ticket, hex_encode(r->arena, ticket, sizeof ticket), sizeof call->ticket);
     json_put_str(o, "relay", RELAY_QUESTION);

@@ -10,7 +10,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { ElicitRequestSchema, ListRootsRequestSchema, McpError, UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js';
+import { ElicitationCompleteNotificationSchema, ElicitRequestSchema, ListRootsRequestSchema, McpError, UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
@@ -313,6 +313,18 @@ test('what a client of the handshake answers to a question reaches the server as
   const form = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] };
   assert.equal((await answer()).code, -32001);
   assert.deepEqual(await answer({ method: 'elicitation/create', params: { message: 'Who?', requestedSchema: form } }), { action: 'accept', content: { other: 'x' } });
+  await client.close();
+});
+
+test('that a page is done is told to the client that was asked to open it', async () => {
+  const client = new Client({ name: 'test', version: '1' }, { capabilities: { elicitation: { url: {} } } });
+  const done = [];
+  client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept' }));
+  client.setNotificationHandler(ElicitationCompleteNotificationSchema, ({ params }) => { done.push(params.elicitationId); });
+  await client.connect(new StreamableHTTPClientTransport(new URL(site.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+  const question = { method: 'elicitation/create', params: { mode: 'url', elicitationId: 'e2', url: 'https://example.com/page', message: 'Please' } };
+  await client.callTool({ name: 'own_work', arguments: { do: 'ask', question } });
+  assert.deepEqual(done, ['e2']);
   await client.close();
 });
 

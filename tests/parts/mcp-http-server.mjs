@@ -50,7 +50,9 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     if (what === 'ask') { // on the stream of the call
       const log = { method: 'notifications/message', params: { level: 'error', data: 'of this call' } };
       events(res).write(event(log) + event({ id: 'q', ...params.arguments.question ?? { method: 'roots/list' } }));
-      server.asked = (answer) => res.end(event({ id, result: { ...result, structuredContent: answer } }));
+      const { elicitationId } = params.arguments.question?.params ?? {};
+      const complete = elicitationId ? event({ method: 'notifications/elicitation/complete', params: { elicitationId } }) : '';
+      server.asked = (answer) => res.end(complete + event({ id, result: { ...result, structuredContent: answer } }));
       return undefined;
     }
     if (what === 'open') { // it does not end the stream

@@ -233,6 +233,33 @@ static void test_an_answer_before_that_to_the_question_is_kept(void **state) {
     assert_int_equal(r.call_count, 0);
 }
 
+#define PAGE(id)                                                                                   \
+    "{\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"mode\":\"url\","                    \
+    "\"elicitationId\":\"" id "\",\"url\":\"https://example.com/\",\"message\":\"m\"}}"
+#define COMPLETE(id)                                                                               \
+    "{\"method\":\"notifications/elicitation/complete\",\"params\":{\"elicitationId\":" id "}}"
+
+static void test_that_a_page_is_done_is_told_to_the_call_that_asked_for_it(void **state) {
+    const char *ticket;
+
+    (void)state;
+    from_caller(0, OF("a"));
+    from_server(PAGE("e"));
+    ticket = arena_strndup(r.keep, strstr(take(&r.callers[0].out), "\"ticket\":\"") + 10,
+                           RELAY_TICKET_LEN);
+    relay_forget_caller(&r, &r.callers[0]);
+    from_caller(0, OF("b"));
+    resume(1, ticket, ",\"answer\":{\"result\":{\"action\":\"accept\"}}");
+    from_server(COMPLETE("\"other\""));
+    from_server(COMPLETE("null"));
+    from_server(COMPLETE("\"e\""));
+    assert_string_equal(take(&r.callers[0].out), "");
+    assert_string_equal(take(&r.callers[1].out), COMPLETE("\"e\"") "\n");
+    from_server("{\"id\":2,\"result\":{}}");
+    from_server(COMPLETE("\"e\""));
+    assert_string_equal(take(&r.callers[1].out), "{\"id\":1,\"result\":{}}\n");
+}
+
 static void test_messages_of_a_batch_are_taken_each(void **state) {
     (void)state;
     from_caller(0, CALL);
@@ -647,6 +674,7 @@ int main(void) {
         TEST(test_the_answer_to_a_ping_leaves_a_server_that_is_ended_no_more_time),
         TEST(test_a_question_waits_for_its_answer_without_a_caller),
         TEST(test_an_answer_before_that_to_the_question_is_kept),
+        TEST(test_that_a_page_is_done_is_told_to_the_call_that_asked_for_it),
         TEST(test_messages_of_a_batch_are_taken_each),
         TEST(test_nobody_is_asked_for_another_user),
         TEST(test_a_question_of_a_call_that_is_over_is_for_no_other_call),
