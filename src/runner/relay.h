@@ -29,7 +29,8 @@
 #define RELAY_PARKED_MAX 256     /* calls that wait for a client's answer, and no caller for them */
 #define RELAY_PARKED_USER_MAX 16 /* of one user: of more, the oldest is given up */
 #define RELAY_PARKED_MS 600000   /* for the answer */
-#define RELAY_HELD_MAX ((size_t)64 << 10) /* bytes of notifications for a call that has asked */
+#define RELAY_HELD_MAX                                                                             \
+    ((size_t)64 << 10) /* bytes of notifications, and of questions, for a call that has asked */
 #define RELAY_GIVEN_UP_MAX 64 /* calls that are remembered as given up and not answered */
 #define RELAY_SUBSCRIPTIONS_MAX 256
 #define RELAY_SUBSCRIPTIONS_USER_MAX 64 /* of the one who was first */
@@ -161,6 +162,7 @@ struct relay_call {
     bool withdrawn;          /* the server does not want the answer any more */
     bool answered;           /* its answer is in `held` */
     struct relay_queue held; /* for the caller, after the question */
+    struct relay_queue next; /* what the server asks besides: one after the other */
 };
 
 /* A call that nobody waits for, and that the server may still execute. */

@@ -1,6 +1,6 @@
 /* Private part of relay.h: what a server asks a client in the middle of a call. The question goes
  * to the call's connection, and nothing after it; the caller closes the connection, and the call is
- * parked here until a connection brings the answer. */
+ * parked here until a connection brings the answer. What the server asks meanwhile comes next. */
 #include "base/encode.h"
 #include "runner/relay.h"
 
@@ -152,6 +152,15 @@ static void ask_caller(struct relay *r, struct relay_call *call, const char *met
     relay_send(&call->caller->out, r->arena, o);
 }
 
+static void ask(struct relay *r, struct relay_call *call, struct json *message) {
+    struct json *id = json_get(message, "id");
+
+    if (relay_keep_text(r, id, call->question))
+        ask_caller(r, call, json_get_str(message, "method"), json_get(message, "params"));
+    else
+        refuse(r, id, -32603, "The id of this request is too long");
+}
+
 /* "Ping": the receiver MUST respond promptly. */
 void relay_take_question(struct relay *r, struct json *message, const char *method) {
     struct json *id = json_get(message, "id"), *params = json_get(message, "params");
@@ -173,12 +182,39 @@ void relay_take_question(struct relay *r, struct json *message, const char *meth
                "It cannot be told which call this request is for: no call runs, or calls of "
                "several users do, or one was given up a moment ago, or the call that its "
                "progressToken names is over. The progressToken of a call in _meta tells it");
-    else if (*call->question)
-        refuse(r, id, -32603, "The call has asked already, and waits for the answer");
-    else if (!relay_keep_text(r, id, call->question))
-        refuse(r, id, -32603, "The id of this request is too long");
+    else if (!*call->question)
+        ask(r, call, message);
+    else if (call->next.len < RELAY_HELD_MAX)
+        relay_send(&call->next, r->arena, message);
     else
-        ask_caller(r, call, method, params);
+        refuse(r, id, -32603, "The call has asked for too much already, and waits for the answers");
+}
+
+/* The next question that waits; NULL: there is none. */
+static struct json *take_next(struct relay *r, struct relay_call *call) {
+    struct text line;
+
+    return relay_queue_line(&call->next, &line) ? json_of_text(r->arena, line.p, line.len) : NULL;
+}
+
+static void ask_next(struct relay *r, struct relay_call *call) {
+    struct json *message;
+
+    while (!*call->question && (message = take_next(r, call)))
+        ask(r, call, message);
+}
+
+/* Of what waits to be asked. */
+static void withdraw_next(struct relay *r, struct relay_call *call, const char *id) {
+    struct relay_queue rest = {0};
+    char text[RELAY_ID_MAX];
+    struct json *message;
+
+    while ((message = take_next(r, call)))
+        if (!relay_keep_text(r, json_get(message, "id"), text) || strcmp(text, id) != 0)
+            relay_send(&rest, r->arena, message);
+    relay_queue_free(&call->next);
+    call->next = rest;
 }
 
 void relay_withdraw_question(struct relay *r, const struct json *id) {
@@ -186,9 +222,14 @@ void relay_withdraw_question(struct relay *r, const struct json *id) {
 
     if (!relay_keep_text(r, id, text))
         return;
-    for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++)
-        if (call->id && *call->question && !strcmp(call->question, text))
+    for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++) {
+        if (!call->id || !*call->question)
+            continue;
+        if (!strcmp(call->question, text))
             call->withdrawn = true;
+        else if (call->next.len)
+            withdraw_next(r, call, text);
+    }
 }
 
 void relay_deliver(struct relay *r, struct relay_call *call, struct json *message) {
@@ -207,10 +248,17 @@ static bool is_parked(const struct relay_call *call) {
     return call->id && !call->caller && *call->ticket;
 }
 
+#define NO_ANSWER "The client has given no answer"
+
 void relay_end_question(struct relay *r, struct relay_call *call) {
+    struct json *message;
+
     r->parked -= is_parked(call);
     if (*call->question)
-        close_question(r, call, error_answer(r, -32603, "The client has given no answer"));
+        close_question(r, call, error_answer(r, -32603, NO_ANSWER));
+    while ((message = take_next(r, call)))
+        refuse(r, json_get(message, "id"), -32603, NO_ANSWER);
+    relay_queue_free(&call->next);
     relay_queue_free(&call->held);
 }
 
@@ -297,4 +345,6 @@ void relay_resume(struct relay *r, struct relay_caller *caller, struct json *mes
     relay_queue_free(&call->held);
     if (call->answered)
         relay_remove_call(r, call);
+    else
+        ask_next(r, call);
 }

@@ -68,8 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     for (size_t i = 0; i < CALLERS; i++)
         relay_queue_free(&r.callers[i].out);
-    for (size_t i = 0; i < RELAY_CALLS_MAX; i++)
+    for (size_t i = 0; i < RELAY_CALLS_MAX; i++) {
         relay_queue_free(&r.calls[i].held);
+        relay_queue_free(&r.calls[i].next);
+    }
     relay_queue_free(&r.to_server);
     arena_free(r.arena);
     arena_free(r.keep);

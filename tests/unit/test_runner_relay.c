@@ -44,7 +44,7 @@ static int teardown(void **state) {
     relay_queue_free(&r.callers[0].out);
     relay_queue_free(&r.callers[1].out);
     for (size_t i = 0; i < RELAY_CALLS_MAX; i++)
-        relay_queue_free(&r.calls[i].held);
+        relay_end_question(&r, &r.calls[i]);
     relay_queue_free(&r.to_server);
     arena_free(r.arena);
     arena_free(r.keep);
@@ -185,16 +185,20 @@ static bool has(const char *text, const char *part) {
     return strstr(text, part);
 }
 
+/* The ticket of the question that the caller has got, and for which it closes the connection. */
+static const char *asked(unsigned caller) {
+    const char *ticket = strstr(take(&r.callers[caller].out), "\"ticket\":\"");
+
+    assert_non_null(ticket);
+    relay_forget_caller(&r, &r.callers[caller]);
+    return arena_strndup(r.keep, ticket + 10, RELAY_TICKET_LEN);
+}
+
 /* A call by caller 0 that has asked and is parked. Returns its ticket. */
 static const char *park(const char *call) {
-    const char *ticket;
-
     from_caller(0, call);
     from_server(ASK);
-    ticket = strstr(take(&r.callers[0].out), "\"ticket\":\"");
-    assert_non_null(ticket);
-    relay_forget_caller(&r, &r.callers[0]);
-    return arena_strndup(r.keep, ticket + 10, RELAY_TICKET_LEN);
+    return asked(0);
 }
 
 static void resume(unsigned caller, const char *ticket, const char *answer) {
@@ -233,6 +237,42 @@ static void test_an_answer_before_that_to_the_question_is_kept(void **state) {
     assert_int_equal(r.call_count, 0);
 }
 
+#define ROOTS(id) "{\"id\":\"" id "\",\"method\":\"roots/list\"}"
+#define ANSWERED(id) "{\"jsonrpc\":\"2.0\",\"id\":\"" id "\",\"result\":{\"roots\":[]}}\n"
+
+static void test_several_questions_of_a_call_are_asked_one_after_the_other(void **state) {
+    const char *ticket = park(OF("a"));
+
+    (void)state;
+    from_server(ROOTS("s"));
+    from_server(ROOTS("withdrawn"));
+    from_server(ROOTS("t"));
+    from_server("{\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"withdrawn\"}}");
+    (void)to_server();
+    resume(1, ticket, ANSWER);
+    assert_string_equal(to_server(), ANSWERED("q"));
+    resume(0, asked(1), ANSWER);
+    assert_string_equal(to_server(), ANSWERED("s"));
+    from_server(ROOTS("u"));
+    ticket = asked(0);
+    from_server("{\"id\":2,\"result\":{}}");
+    resume(1, ticket, ANSWER);
+    assert_true(has(to_server(), ANSWERED("t") "{\"jsonrpc\":\"2.0\",\"id\":\"u\",\"error\":"));
+    assert_string_equal(take(&r.callers[1].out), "{\"id\":1,\"result\":{}}\n");
+    assert_int_equal(r.call_count, 0);
+}
+
+static void test_questions_that_wait_have_a_limit(void **state) {
+    (void)park(OF("a"));
+
+    (void)state;
+    (void)to_server();
+    while (!r.to_server.len && r.calls[2].next.len < 2 * RELAY_HELD_MAX)
+        from_server(ROOTS("s"));
+    assert_in_range(r.calls[2].next.len, RELAY_HELD_MAX, RELAY_HELD_MAX + 64);
+    assert_true(has(to_server(), "asked for too much"));
+}
+
 #define PAGE(id)                                                                                   \
     "{\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"mode\":\"url\","                    \
     "\"elicitationId\":\"" id "\",\"url\":\"https://example.com/\",\"message\":\"m\"}}"
@@ -245,9 +285,7 @@ static void test_that_a_page_is_done_is_told_to_the_call_that_asked_for_it(void 
     (void)state;
     from_caller(0, OF("a"));
     from_server(PAGE("e"));
-    ticket = arena_strndup(r.keep, strstr(take(&r.callers[0].out), "\"ticket\":\"") + 10,
-                           RELAY_TICKET_LEN);
-    relay_forget_caller(&r, &r.callers[0]);
+    ticket = asked(0);
     from_caller(0, OF("b"));
     resume(1, ticket, ",\"answer\":{\"result\":{\"action\":\"accept\"}}");
     from_server(COMPLETE("\"other\""));
@@ -675,6 +713,8 @@ int main(void) {
         TEST(test_a_question_waits_for_its_answer_without_a_caller),
         TEST(test_an_answer_before_that_to_the_question_is_kept),
         TEST(test_that_a_page_is_done_is_told_to_the_call_that_asked_for_it),
+        TEST(test_several_questions_of_a_call_are_asked_one_after_the_other),
+        TEST(test_questions_that_wait_have_a_limit),
         TEST(test_messages_of_a_batch_are_taken_each),
         TEST(test_nobody_is_asked_for_another_user),
         TEST(test_a_question_of_a_call_that_is_over_is_for_no_other_call),
