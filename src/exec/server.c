@@ -12,9 +12,16 @@
 
 /* ---- what the server says while it works ---- */
 
-static bool is_wanted(struct mcp_call *c, const char *method, const struct json *params) {
-    if (!strcmp(method, "notifications/progress"))
-        return mcp_stream_accept_progress(c, json_get(params, "progress"));
+static struct json *progress_token(const struct mcp_call *c) {
+    return json_get(json_get(c->msg.params, "_meta"), "progressToken");
+}
+
+static bool is_wanted(struct mcp_call *c, const char *method, struct json *params) {
+    if (!strcmp(method, "notifications/progress")) {
+        /* The client's own again; a call that is sent again may have another one. */
+        json_put(params, "progressToken", progress_token(c));
+        return progress_token(c) && mcp_stream_accept_progress(c, json_get(params, "progress"));
+    }
     if (!strcmp(method, "notifications/message"))
         return mcp_log_level(json_get_str(params, "level")) >= c->client.log_level;
     /* 2026-07-28 has it no more. */
@@ -22,7 +29,6 @@ static bool is_wanted(struct mcp_call *c, const char *method, const struct json 
            c->msg.protocol == PROTOCOL_HANDSHAKE;
 }
 
-/* The relay has put the client's own progress token back. */
 static void pass_notification(void *arg, struct arena *scratch, const char *method,
                               struct json *params) {
     if (is_wanted(arg, method, params))

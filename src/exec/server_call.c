@@ -301,7 +301,6 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
         json_put_str(o, "relay", RELAY_RESUME);
         json_put_str(o, "ticket", r->ticket);
         json_put(o, "answer", (struct json *)(uintptr_t)r->answer);
-        json_put(o, "progressToken", json_get(json_get(c->msg.params, "_meta"), "progressToken"));
     } else {
         json_put_str(o, "jsonrpc", "2.0");
         json_put_int(o, "id", id);

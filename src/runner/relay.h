@@ -23,7 +23,7 @@
 #define RELAY_QUEUE_MAX ((size_t)4 << 20)   /* of more than that, nothing is added for the server */
 #define RELAY_CALLERS_MAX 1024
 #define RELAY_CALLS_MAX 1024     /* that wait for the server */
-#define RELAY_ID_MAX 256         /* bytes of an id, or of a progress token, as JSON */
+#define RELAY_ID_MAX 256         /* bytes of an id as JSON */
 #define RELAY_PING_MS 10000      /* for a server that has let a caller wait in vain */
 #define RELAY_MEMORY_MS 2000     /* between questions for the server's memory */
 #define RELAY_PARKED_MAX 256     /* calls that wait for a client's answer, and no caller for them */
@@ -88,7 +88,7 @@
 /* A caller's request has the member "relay", the user, if it can be asked, "capabilities" of its
  * client, and "level" and "levelName" of the log messages that it wants. Instead of a request it
  * can send RELAY_RESUME with "ticket" and "answer", an object with "result" or "error" (without:
- * the call is given up), SERVER_USER, and the "progressToken" from now on. */
+ * the call is given up), and SERVER_USER. */
 #define RELAY_RESUME "resume"
 /* While it waits: with SERVER_USER, of its calls from now on. */
 #define RELAY_RENEW "renew"
@@ -153,7 +153,7 @@ struct relay_call {
     int64_t until_ms;            /* its caller waits until then, at the most */
     struct relay_caller *caller; /* NULL: the relay itself; with a ticket, it is parked */
     char original[RELAY_ID_MAX]; /* the id that the caller knows, as JSON */
-    char token[RELAY_ID_MAX];    /* the caller's progress token; "": none */
+    bool has_token;              /* its caller has a progress token, and puts it back itself */
     char user[RELAY_USER_MAX];   /* "": it cannot be asked */
     /* What the server asks its client: the id that the server knows, as JSON; "": nothing. */
     char question[RELAY_ID_MAX];

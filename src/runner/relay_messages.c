@@ -148,15 +148,12 @@ bool relay_keep_text(struct relay *r, const struct json *v, char out[RELAY_ID_MA
 }
 
 /* "Progress": a token that the server has not been given by another caller. */
-static bool replace_token(struct relay *r, struct json *params, struct relay_call *call) {
-    struct json *meta = json_get(params, "_meta"), *token = json_get(meta, "progressToken");
+static void replace_token(struct json *params, struct relay_call *call) {
+    struct json *meta = json_get(params, "_meta");
 
-    if (!token)
-        return true;
-    if (!relay_keep_text(r, token, call->token))
-        return false;
-    json_put_int(meta, "progressToken", call->id);
-    return true;
+    call->has_token = json_get(meta, "progressToken");
+    if (call->has_token)
+        json_put_int(meta, "progressToken", call->id);
 }
 
 /* The lowest level that a caller has asked for: each is sent only what it wants by the worker. */
@@ -186,13 +183,13 @@ static bool take_request(struct relay *r, struct relay_caller *caller, struct js
         return true;
     }
     if ((user && strlen(user) >= RELAY_USER_MAX) ||
-        !relay_keep_text(r, json_get(message, "id"), call->original) ||
-        !replace_token(r, json_get(message, "params"), call)) {
+        !relay_keep_text(r, json_get(message, "id"), call->original)) {
         relay_remove_call(r, call);
         return false;
     }
     if (user)
         strcpy(call->user, user);
+    replace_token(json_get(message, "params"), call);
     relay_count(&r->place.record->state.calls, 1);
     set_level(r, message);
     relay_add_meta(r, message);
@@ -378,9 +375,8 @@ static void take_notification(struct relay *r, struct json *message, const char 
 
     if (!strcmp(method, "notifications/progress")) {
         call = relay_find_call(r, json_get(params, "progressToken"));
-        if (!call || !*call->token)
+        if (!call || !call->has_token)
             return;
-        json_put(params, "progressToken", relay_parse(r, call->token)); /* the caller's own */
     } else if (!strcmp(method, "notifications/message")) {
         call = relay_call_of_log(r, params);
         json_del(json_get(params, "_meta"), "progressToken");

@@ -318,7 +318,6 @@ static struct relay_call *find_parked(struct relay *r, const char *ticket) {
 void relay_resume(struct relay *r, struct relay_caller *caller, struct json *message) {
     struct relay_call *call = find_parked(r, json_get_str(message, "ticket"));
     struct json *answer = json_get(message, "answer");
-    const struct json *token;
 
     if (!call) {
         relay_say(r, caller, RELAY_GONE, NULL);
@@ -335,9 +334,6 @@ void relay_resume(struct relay *r, struct relay_caller *caller, struct json *mes
     call->until_ms = clock_monotonic_ms() + r->key.call_ms;
     caller->calls++;
     *call->ticket = 0;
-    token = json_get(message, "progressToken");
-    if (!token || !*call->token || !relay_keep_text(r, token, call->token))
-        *call->token = 0;
     json_put_given(answer, SERVER_USER, json_get(message, SERVER_USER));
     close_question(r, call, answer);
     if (call->held.len)

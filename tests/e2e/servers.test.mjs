@@ -252,9 +252,11 @@ test('many calls run in one server at the same time, and each gets its own answe
 });
 
 test('progress and log messages reach the client, with its own token', async () => {
-  const answer = await modern(site, token, 'tools/call', { name: 'one_work', arguments: { do: 'progress' } },
-    { meta: { ...META, progressToken: 'mine', 'io.modelcontextprotocol/logLevel': 'warning' } });
+  const progress = (progressToken) => modern(site, token, 'tools/call', { name: 'one_work', arguments: { do: 'progress' } },
+    { meta: { ...META, progressToken, 'io.modelcontextprotocol/logLevel': 'warning' } });
+  const answer = await progress('mine');
   assert.equal([...answer.text.matchAll(/"progressToken":"mine","progress":(\d)/g)].length, 2, answer.text);
+  assert.match((await progress('m'.repeat(1000))).text, /"progressToken":"m{1000}"/);
   assert.match(answer.text, /"method":"notifications\/message".*"data":"careful"/);
   const told = await modern(site, token, 'tools/call', { name: 'one_work', arguments: {} }, { meta: { ...META, progressToken: 'mine' } });
   assert.ok(told.body.result.structuredContent.meta.progressToken > 2 ** 30, 'none that a server counts for its own requests');
