@@ -154,7 +154,8 @@ enum rc mcp_subscribe(struct mcp_call *c, struct err *e) {
 
     if (!uri)
         return rpc_invalid_params(e, "uri must be a string");
-    if (!mcp_find_resource(c, uri, &variables)) {
+    /* From one that is gone a client may withdraw: it would hear of it again when it comes back. */
+    if (subscribe && !mcp_find_resource(c, uri, &variables)) {
         c->answer.error_data = json_new_member(c->arena, "uri", json_new_string(c->arena, uri));
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
     }

@@ -197,6 +197,12 @@ test('before 2026-07-28: GET, and subscriptions that change while it is open', a
   write('tools.d/older.json', manifest('older'));
   await until('the change of the list', () => stream.messages.filter((each) => each.method.includes('tools')).length === 2);
   assert.equal(stream.messages.filter((each) => each.method.includes('updated')).length, 1);
+
+  write('resources.d/gone.json', JSON.stringify({ uri: 'doc://gone', name: 'gone', run: { file: 'note.txt' } }));
+  await until('the resource', async () => (await ask('resources/subscribe', 'doc://gone')).body.result);
+  fs.rmSync(path.join(dir, 'resources.d/gone.json'));
+  await until('its end', async () => (await ask('resources/read', 'doc://gone')).body.error?.code === -32002);
+  assert.deepEqual((await ask('resources/unsubscribe', 'doc://gone')).body.result, {}, 'also from one that is gone');
   stream.close();
 
   assert.equal((await get({ accept: 'application/json' })).status, 406);
