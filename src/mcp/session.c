@@ -7,6 +7,7 @@
 #include "shared/cache.h"
 #include "shared/message_socket.h"
 #include "web/parked.h"
+#include "web/subscription.h"
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096
@@ -217,6 +218,15 @@ enum rc mcp_session_begin(struct exchange *x, struct mcp_call *c, const char *wh
     return rc ? rc : mcp_session_find(c, e);
 }
 
+/* Of a session that is over nobody hears anything more. */
+static void end_streams(struct mcp_call *c) {
+    struct buf *b = arena_alloc(c->arena, sizeof *b);
+
+    buf_init(b, c->arena, SUBSCRIPTION_BYTES_MAX);
+    subscription_add(b, SUBSCRIPTION_KEY, text_of(c->client.session->key), TEXT_LITERAL(""));
+    c->x->rp->subscriptions = b;
+}
+
 enum rc mcp_delete(struct exchange *x, struct err *e) {
     struct mcp_call c;
 
@@ -226,6 +236,7 @@ enum rc mcp_delete(struct exchange *x, struct err *e) {
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
     if (store(&c, SESSION_ENDED_PREFIX, TEXT_LITERAL(""), e))
         return e->code;
+    end_streams(&c);
     reply_empty(x->rp, 204);
     return OK;
 }

@@ -202,17 +202,23 @@ static void hold_stream(struct stream_holder *h, const struct stream_message *m)
         stream_drop(h, s);
 }
 
-/* Replaces the subscriptions of the streams that have the same key. */
+/* Replaces the subscriptions of the streams that have the same key, or ends them. */
 static void change_streams(struct stream_holder *h, struct text subscriptions) {
-    struct subscription key;
+    struct subscription key, user;
 
     if (!subscription_find(subscriptions, SUBSCRIPTION_KEY, &key))
         return;
-    for (struct stream *s = TAILQ_FIRST(&h->streams); s; s = TAILQ_NEXT(s, link))
-        if (s->key.p && text_equal(s->key, key.argument)) {
+    for (struct stream *s = TAILQ_FIRST(&h->streams), *next; s; s = next) {
+        next = TAILQ_NEXT(s, link);
+        if (!s->key.p || !text_equal(s->key, key.argument))
+            continue;
+        if (subscription_find(subscriptions, SUBSCRIPTION_USER, &user)) {
             stream_set_subscriptions(h, s, subscriptions);
             watch_files(h, s);
+        } else {
+            stream_end(h, s);
         }
+    }
 }
 
 static void receive_messages(struct stream_holder *h) {

@@ -17,8 +17,9 @@ enum subscription_kind {
                               notification, which is the same for all streams */
     SUBSCRIPTION_END,      /* the stream is ended from our side: `text` is sent last */
     /* About the stream. There is one of each at most, and no text. */
-    SUBSCRIPTION_KEY,       /* `argument` names a stream whose list may be replaced. Of several with
-                               the same name the newest is sent what happens. */
+    SUBSCRIPTION_KEY,       /* `argument` names a stream whose list may be replaced; by one that has
+                               no user it is ended. Of several with the same name the newest is
+                               sent what happens. */
     SUBSCRIPTION_USER,      /* `argument` is the user. The number of streams of one user is limited:
                                the oldest is ended to make room. */
     SUBSCRIPTION_EVENT_IDS, /* what is sent has ids (sse.h) of the stream `argument` */

@@ -274,7 +274,12 @@ test('a session hears of a change once, on the newest of its streams', async () 
     return streams[1].messages.length > 0;
   }, { everyMs: 200 });
   assert.equal(streams[0].messages.length, 0);
-  for (const each of [alone, streams[1], other]) each.close();
+
+  const end = { method: 'DELETE', headers: { authorization: `Bearer ${token}`, 'mcp-session-id': id } };
+  assert.equal((await fetch(site.mcpUrl, end)).status, 204);
+  await until('the end of its stream with the session', () => streams[1].ended);
+  assert.deepEqual([alone.ended, other.ended], [false, false]);
+  for (const each of [alone, other]) each.close();
 });
 
 test('byte for byte: how each stream begins, goes on and ends', async () => {
