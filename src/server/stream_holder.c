@@ -238,15 +238,20 @@ static void receive_messages(struct stream_holder *h) {
         h->board->parked = (unsigned)h->parked.count;
 }
 
-/* false: the peer has disconnected, or does not read. */
+/* One change may be of several things: all lists change with what an MCP server offers. false: the
+ * peer has disconnected, or does not read. */
 static bool send_changes_to(struct stream_holder *h, struct stream *s) {
-    struct subscription found;
+    size_t sent = 0;
 
-    for (size_t i = 0; i < h->change_count; i++)
-        if (subscription_find_argument(s->subscriptions, h->changes[i].kind,
-                                       text_of(h->changes[i].path), &found) &&
-            !stream_send_event(h, s, i, found.text))
-            return false;
+    for (size_t i = 0; i < h->change_count; i++) {
+        const struct text path = text_of(h->changes[i].path);
+        struct text list = s->subscriptions;
+        struct subscription found = {0};
+
+        while (subscription_next_argument(&list, h->changes[i].kind, path, &found))
+            if (!stream_send_event(h, s, sent++, found.text))
+                return false;
+    }
     return true;
 }
 

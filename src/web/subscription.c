@@ -55,11 +55,11 @@ bool subscription_find(struct text list, enum subscription_kind kind, struct sub
     return false;
 }
 
-bool subscription_find_argument(struct text list, enum subscription_kind kind, struct text argument,
-                                struct subscription *out) {
-    struct text before = TEXT_LITERAL("");
+bool subscription_next_argument(struct text *list, enum subscription_kind kind,
+                                struct text argument, struct subscription *out) {
+    struct text before = out->text;
 
-    for (; subscription_next(&list, out); before = out->text) {
+    for (; subscription_next(list, out); before = out->text) {
         if (!out->text.len)
             out->text = before;
         if (out->kind == kind && text_equal(out->argument, argument))
@@ -67,6 +67,12 @@ bool subscription_find_argument(struct text list, enum subscription_kind kind, s
     }
     *out = (struct subscription){0};
     return false;
+}
+
+bool subscription_find_argument(struct text list, enum subscription_kind kind, struct text argument,
+                                struct subscription *out) {
+    *out = (struct subscription){0};
+    return subscription_next_argument(&list, kind, argument, out);
 }
 
 bool subscription_folder_path(const char *dir, char path[SUBSCRIPTION_PATH_MAX]) {

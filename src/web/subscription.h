@@ -42,6 +42,10 @@ bool subscription_find(struct text list, enum subscription_kind kind, struct sub
 /* The same, with this argument. */
 bool subscription_find_argument(struct text list, enum subscription_kind kind, struct text argument,
                                 struct subscription *out);
+/* The first one of those, which it takes off the list with all before it. *out is empty at first,
+ * and then what it was. */
+bool subscription_next_argument(struct text *list, enum subscription_kind kind,
+                                struct text argument, struct subscription *out);
 
 /* The path of a folder for SUBSCRIPTION_FOLDER: absolute, without a slash at its end, and not
  * resolved, since what it leads to may become another folder. False: there is none. */

@@ -25,6 +25,7 @@ before(async () => {
   for (const kind of ['tools.d', 'resources.d', 'prompts.d']) fs.mkdirSync(path.join(dir, kind));
   write('resources.d/note.txt', 'one');
   write('resources.d/note.json', JSON.stringify({ uri: 'doc://note', name: 'note', run: { file: 'note.txt' } }));
+  write('resources.d/same.json', JSON.stringify({ uri: 'doc://same', name: 'same', run: { file: 'note.txt' } }));
   write('resources.d/text.json', JSON.stringify({ uri: 'doc://text', name: 'text', run: { text: 'fixed' } }));
   site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), RESOURCES_DIR: path.join(dir, 'resources.d'),
     PROMPTS_DIR: path.join(dir, 'prompts.d'), WORKERS_MIN: '1', WORKERS_MAX: '2' } });
@@ -165,6 +166,12 @@ test('a resource that changes is told, by writing and by renaming', async () => 
   fs.renameSync(path.join(dir, 'resources.d/note.new'), path.join(dir, 'resources.d/note.txt'));
   await until('the second message', () => stream.messages.length === 3);
   stream.close();
+
+  const both = await listen({ resourceSubscriptions: ['doc://note', 'doc://same'] });
+  await arrives(both, 'notifications/subscriptions/acknowledged');
+  write('resources.d/note.txt', 'two');
+  await until('both to be told of their file', () => ['doc://note', 'doc://same'].every((uri) => both.messages.some(({ params }) => params.uri === uri)));
+  both.close();
 });
 
 test('many idle streams hold no worker', async () => {

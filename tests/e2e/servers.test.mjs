@@ -393,7 +393,11 @@ test('one that is not needed ends, and is started again', async () => {
 });
 
 test('a list that changes is read again', async () => {
+  // Its lists are in one file, so a client that waits for all of them is told of each.
+  const stream = await listen(site, token, { toolsListChanged: true, resourcesListChanged: true, promptsListChanged: true });
   await work('one_work', { do: 'more' });
+  for (const kind of ['tools', 'resources', 'prompts']) await stream.next(`the change of ${kind}`, ({ method }) => method === `notifications/${kind}/list_changed`);
+  await stream.close();
   await until('the new tool', async () => (await names()).includes('one_more'));
   await until('a call of it', async () => (await modern(site, token, 'tools/call', { name: 'one_more', arguments: {} })).body.result?.structuredContent.name === 'more');
 });

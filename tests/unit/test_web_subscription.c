@@ -74,6 +74,26 @@ static void one_without_a_text_has_that_of_the_one_before(void **state) {
     assert_int_equal(s.text.len, 0);
 }
 
+static void several_may_wait_for_the_same(void **state) {
+    struct subscription s = {0};
+    struct text list;
+    struct buf b;
+
+    buf_init(&b, *state, SUBSCRIPTION_BYTES_MAX);
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/a"), text("data: a\n\n"));
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/all"), text(""));
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/all"), text(""));
+    subscription_add(&b, SUBSCRIPTION_FILE, text("/all"), text("data: file\n\n"));
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/all"), text("data: b\n\n"));
+    list = (struct text){b.p, b.len};
+    for (const char *const *expected = (const char *const[]){"a", "a", "b", NULL}; *expected;
+         expected++) {
+        assert_true(subscription_next_argument(&list, SUBSCRIPTION_FOLDER, text("/all"), &s));
+        assert_memory_equal(s.text.p + strlen("data: "), *expected, 1);
+    }
+    assert_false(subscription_next_argument(&list, SUBSCRIPTION_FOLDER, text("/all"), &s));
+}
+
 /* Cut off anywhere, or with any other byte in it: nothing is read beyond its end. */
 static void what_is_damaged_is_not_read_beyond_its_end(void **state) {
     struct buf b = a_list(*state);
@@ -121,6 +141,7 @@ int main(void) {
         WITH_ARENA(each_is_read_as_it_was_written),
         WITH_ARENA(a_file_and_a_folder_of_one_path_are_two),
         WITH_ARENA(one_without_a_text_has_that_of_the_one_before),
+        WITH_ARENA(several_may_wait_for_the_same),
         WITH_ARENA(what_is_damaged_is_not_read_beyond_its_end),
         cmocka_unit_test(paths_of_folders_are_absolute),
     };
