@@ -71,8 +71,27 @@ static void check_elicitation(struct request_check *q, const struct json *params
         check_form_elicitation(q, params);
 }
 
-static void check_sampling(struct request_check *q, const struct json *params) {
+/* Since this version includeContext has a capability of its own; before it, any client that can be
+ * asked to sample MAY ignore it. */
+#define FIRST_VERSION_WITH_CONTEXT "2025-11-25"
+
+static bool lacks_context(const struct mcp_call *c, const struct json *params) {
+    const struct json *sampling = json_get(c->client.capabilities, "sampling");
     const char *context = json_get_str(params, "includeContext");
+
+    return context && strcmp(context, "none") != 0 &&
+           strcmp(c->msg.version, FIRST_VERSION_WITH_CONTEXT) >= 0 &&
+           !json_is_object(json_get(sampling, "context"));
+}
+
+void client_request_drop_context(const struct mcp_call *c, struct json *request) {
+    struct json *params = json_get(request, "params");
+
+    if (json_get_is(request, "method", SAMPLE) && lacks_context(c, params))
+        json_del(params, "includeContext");
+}
+
+static void check_sampling(struct request_check *q, const struct json *params) {
     int64_t tokens;
 
     if (!json_len(json_get(params, "messages")) || !json_get_int(params, "maxTokens", &tokens))
@@ -80,7 +99,7 @@ static void check_sampling(struct request_check *q, const struct json *params) {
     require(q, "sampling", NULL);
     if (json_get(params, "tools") || json_get(params, "toolChoice"))
         require(q, "sampling", "tools");
-    if (context && strcmp(context, "none") != 0)
+    if (lacks_context(q->c, params))
         require(q, "sampling", "context");
 }
 

@@ -67,6 +67,10 @@ enum rc client_requests_check(struct mcp_call *c, const struct json *request,
 /* Why a request, with "method" and "params", cannot be made; NULL: it can. */
 const char *client_request_refusal(struct mcp_call *c, const struct json *request);
 
+/* Of a server of the handshake, which is told that any client can be given context: asks one that
+ * cannot for none. */
+void client_request_drop_context(const struct mcp_call *c, struct json *request);
+
 /* Sets ERR_RPC_MISSING_CAPABILITY with this text and `required`, the capabilities that the client
  * lacks. */
 enum rc err_missing_capability(struct mcp_call *c, struct json *required, const char *text,

@@ -226,6 +226,7 @@ static void request_answer(struct mcp_call *c, const struct invocation *i,
 
     for (int n = 0; n < INPUT_REQUIRED_MAX; n++) {
         server_request(c, request, out);
+        client_request_drop_context(c, out->question);
         why = out->question ? refusal(c, i, out->question) : NULL;
         if (!why)
             return;

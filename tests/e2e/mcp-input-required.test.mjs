@@ -194,6 +194,15 @@ test('before 2026-07-28 a client that declares only URLs is asked for no form', 
   assert.deepEqual(asked.at(-1).result.structuredContent, { got: [{ paid: { action: 'accept' } }] });
 });
 
+test('before 2025-11-25 context has no capability of its own', async () => {
+  const headers = await session({ sampling: {} }, '2025-06-18');
+  const sampled = { role: 'assistant', model: 'm', content: { type: 'text', text: 'hello' } };
+  const asked = await follow(headers, [{ x: { ...SAMPLE, params: { ...SAMPLE.params, includeContext: 'thisServer' } } }], ({ id, method }) => method && id
+    && post(site, token, { jsonrpc: '2.0', id, result: sampled }, headers));
+  assert.equal(asked[0].params?.includeContext, 'thisServer', JSON.stringify(asked[0]));
+  assert.deepEqual(asked.at(-1).result.structuredContent, { got: [{ x: sampled }] });
+});
+
 test('a question that nobody waits for any more is taken back', async () => {
   const headers = await session({ elicitation: {} });
   const messages = await follow(headers, [{ who: NAME, color: COLOR }], ({ id, method, params }) => {

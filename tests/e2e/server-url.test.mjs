@@ -10,7 +10,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { ElicitationCompleteNotificationSchema, ElicitRequestSchema, ListRootsRequestSchema, McpError, UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js';
+import { CreateMessageRequestSchema, ElicitationCompleteNotificationSchema, ElicitRequestSchema, ListRootsRequestSchema, McpError, UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
@@ -305,7 +305,8 @@ test('what an address asks and logs on the stream of a call is for its user, whi
 });
 
 test('what a client of the handshake answers to a question reaches the server as it is: also an error, and a form that does not fit', async () => {
-  const client = new Client({ name: 'test', version: '1' }, { capabilities: { roots: {}, elicitation: {} } });
+  const client = new Client({ name: 'test', version: '1' }, { capabilities: { roots: {}, elicitation: {}, sampling: {} } });
+  client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({ role: 'assistant', model: 'm', content: { type: 'text', text: `${params.includeContext}` } }));
   client.setRequestHandler(ListRootsRequestSchema, () => { throw new McpError(-32001, 'none today'); });
   client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept', content: { other: 'x' } }));
   await client.connect(new StreamableHTTPClientTransport(new URL(site.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
@@ -313,6 +314,9 @@ test('what a client of the handshake answers to a question reaches the server as
   const form = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] };
   assert.equal((await answer()).code, -32001);
   assert.deepEqual(await answer({ method: 'elicitation/create', params: { message: 'Who?', requestedSchema: form } }), { action: 'accept', content: { other: 'x' } });
+  const messages = [{ role: 'user', content: { type: 'text', text: 'hi' } }];
+  const sampled = await answer({ method: 'sampling/createMessage', params: { messages, maxTokens: 5, includeContext: 'thisServer' } });
+  assert.equal(sampled.content?.text, 'undefined', 'context, which this client has not declared, is not asked for');
   await client.close();
 });
 
