@@ -1,12 +1,13 @@
 #include "bridge/session.h"
 
 void session_tell_changes(struct bridge *b) {
-    static const char *const lists[] = {"tools", "resources", "prompts"};
+    static const char *const methods[] = {
+        "notifications/tools/list_changed", "notifications/resources/list_changed",
+        "notifications/prompts/list_changed", SERVER_SUBSCRIPTIONS_LOST};
 
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        bridge_write(text_of(arena_printf(
-            b->arena, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
-            lists[i])));
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        bridge_write(text_of(
+            arena_printf(b->arena, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"}", methods[i])));
 }
 
 static void send_as(struct bridge *b, enum bridge_post_kind kind, int64_t id, struct text line) {

@@ -151,7 +151,7 @@ void session_confirm(struct bridge *b);
 void session_run(struct bridge *b);
 /* The server does not know the session any more: another one is begun. */
 void session_renew(struct bridge *b);
-/* Its lists may have changed, as after a new session has begun. */
+/* Its lists and resources may have changed, as after a new session has begun. */
 void session_tell_changes(struct bridge *b);
 void session_end(struct bridge *b); /* tells the server */
 

@@ -66,6 +66,10 @@
 /* With SERVER_USER, and nothing else, in a line for the bridge: the call whose user it names. */
 #define SERVER_CALL "mcp-authd/call"
 
+/* A notification of the bridge alone: another session has begun, in which the server knows of no
+ * subscription, or what it has said of changed resources may be lost. */
+#define SERVER_SUBSCRIPTIONS_LOST "notifications/mcp-authd/subscriptions_lost"
+
 /* Of any client: whether that of a call can do what the server asks is known then. */
 #define RELAY_CAPABILITIES                                                                         \
     "{\"elicitation\":{\"form\":{},\"url\":{}},\"roots\":{},\"sampling\":{\"context\":{},"         \
@@ -315,6 +319,8 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
 /* Ends those whose time is over, or all if no caller can come. When it is due again. */
 int64_t relay_subscriptions_due(struct relay *r);
 void relay_resource_changed(struct relay *r, const char *uri); /* NULL: any may have */
+/* The server may have forgotten all subscriptions, and what it has said of them may be lost. */
+void relay_subscribe_again(struct relay *r);
 /* The server's lists have, or may have: once a second at most. */
 void relay_lists_changed(struct relay *r);
 /* Tells of that if it is time. When it is due; INT64_MAX: not. */

@@ -117,6 +117,12 @@ void relay_resource_changed(struct relay *r, const char *uri) {
             (void)futimens(r->subscriptions[i].file, NULL);
 }
 
+void relay_subscribe_again(struct relay *r) {
+    for (unsigned i = 0; i < r->subscription_count && r->to_server.len < RELAY_QUEUE_MAX; i++)
+        tell_server(r, "resources/subscribe", r->subscriptions[i].uri);
+    relay_resource_changed(r, NULL);
+}
+
 /* ---- the lists ---- */
 
 void relay_lists_changed(struct relay *r) {

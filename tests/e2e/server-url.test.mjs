@@ -76,6 +76,7 @@ let v2;
 let both;
 let tasks;
 let quiet;
+let news;
 let ender;
 let paged;
 let endless;
@@ -104,6 +105,8 @@ before(async () => {
   both = await startSdkV2Server({ legacy: 'stateless' });
   quiet = await startMcpHttpServer();
   quiet.stream = hold;
+  news = await startMcpHttpServer({ resource: 'news://today' });
+  news.stream = (req, res) => { res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(); news.listener = res; };
   paged = Object.assign(await startMcpHttpServer(), { pages: 100 });
   endless = Object.assign(await startMcpHttpServer(), { pages: 101 });
   ender = await startMcpHttpServer();
@@ -124,6 +127,7 @@ before(async () => {
   add('paged', { url: paged.url });
   add('endless', { url: endless.url });
   add('quiet', { url: quiet.url, identity: 'jwt', prefix: 'q.' });
+  add('news', { url: news.url, prefix: 'n.' });
   add('ender', { url: ender.url, identity: 'jwt', prefix: 'e.' });
   add('tasks', { url: tasks.url, identity: 'jwt', prefix: 't.' });
   add('slow', { url: own.url, timeout_ms: 3000 });
@@ -146,7 +150,7 @@ after(async () => {
     server?.closeAllConnections();
     server?.close();
   }
-  for (const server of [own, old, secure, v2, both, tasks, quiet, ender, paged, endless]) await server?.close();
+  for (const server of [own, old, secure, v2, both, tasks, quiet, news, ender, paged, endless]) await server?.close();
   tools.remove();
 });
 
@@ -381,6 +385,21 @@ test('a session that the server has lost is begun again, and no call fails; its 
   await work('own_work', { do: 'more' });
   await work('own_work', { do: 'lose' });
   await until('the new tool', async () => (await work('own_work')) && (await names()).includes('own_more'));
+});
+
+test('who has subscribed to a resource is told of it after a break of the stream of changes, and in another session', async () => {
+  await modern(site, token, 'resources/list');
+  const stream = await listen(site, token, { resourceSubscriptions: ['news://today'] });
+  const told = (what, count) => until(what, () => stream.messages.filter(({ method }) => method === 'notifications/resources/updated').length >= count);
+  await until('the subscription and the stream', () => news.subscribed.length === 1 && news.listener);
+  news.listener.write(news.event({ method: 'notifications/resources/updated', params: { uri: 'news://today' } }));
+  await told('a change', 1);
+  news.listener.end();
+  await told('what may have been missed', 2);
+  await work('n.work', { do: 'lose' });
+  await work('n.work');
+  await until('a subscription in the new session', () => news.subscribed.at(-1)[0] === 'session-2');
+  await stream.close();
 });
 
 test('an address that refuses another session is begun with anew', async () => {

@@ -7,9 +7,9 @@ import { readBody } from './util.mjs';
 const text = (t) => ({ content: [{ type: 'text', text: t }] });
 const tool = { name: 'work', inputSchema: { type: 'object', properties: { note: { type: 'string', 'x-mcp-header': 'Note' } } } };
 
-export async function startMcpHttpServer({ tls, version } = {}) {
+export async function startMcpHttpServer({ tls, version, resource } = {}) {
   const server = { sessions: new Set(), initialized: 0, deleted: [], cancelled: [], listened: 0, closed: 0, refuses: 0, executed: [], held: [], tools: [tool],
-    seen: [], rest: new Map(), stream: (req, res) => res.writeHead(405).end() };
+    seen: [], subscribed: [], rest: new Map(), stream: (req, res) => res.writeHead(405).end() };
   let counter = 0;
   const json = (res, value, headers = {}, status = 200) => res.writeHead(status, { 'content-type': 'application/json', ...headers })
     .end(JSON.stringify({ jsonrpc: '2.0', ...value }, null, 2)); // with ends of lines in it
@@ -92,7 +92,7 @@ export async function startMcpHttpServer({ tls, version } = {}) {
       server.initialized += 1;
       const name = `session-${counter += 1}`;
       server.sessions.add(name);
-      return json(res, { id: message.id, result: { protocolVersion: version ?? message.params.protocolVersion, capabilities: { tools: { listChanged: true } },
+      return json(res, { id: message.id, result: { protocolVersion: version ?? message.params.protocolVersion, capabilities: { tools: { listChanged: true }, ...(resource && { resources: { subscribe: true } }) },
         serverInfo: { name: 'http', version: '1' } } }, { 'mcp-session-id': name });
     }
     if (!server.sessions.has(session)) return json(res, { id: null, error: { code: -32001, message: 'Session not found' } }, {}, server.lostStatus ?? 404);
@@ -104,6 +104,11 @@ export async function startMcpHttpServer({ tls, version } = {}) {
       const page = Number(message.params?.cursor ?? 1);
       const result = page < (server.pages ?? 1) ? { tools: [], nextCursor: `${page + 1}` } : { tools: server.tools };
       return json(res, { id: message.id, result });
+    }
+    if (resource && message.method === 'resources/list') return json(res, { id: message.id, result: { resources: [{ uri: resource, name: 'r' }] } });
+    if (message.method === 'resources/subscribe') {
+      server.subscribed.push([session, message.params.uri]);
+      return json(res, { id: message.id, result: {} });
     }
     if (message.method === 'tasks/result') return json(res, { id: message.id, result: { ...text('late'), structuredContent: { headers: req.headers } } });
     if (message.method === 'tools/call') return call(req, res, message);
