@@ -60,8 +60,10 @@ struct json *task_view(const struct task *t, bool detailed) {
     json_put_int(v, "pollIntervalMs", t->site->mcp->tasks->poll_ms);
     if (detailed && task_is(t, "completed"))
         json_put(v, "result", json_get(t->record, "result"));
-    if (detailed && task_is(t, "failed"))
+    if (detailed && task_is(t, "failed")) {
         json_put(v, "error", json_get(t->record, "error"));
+        json_put_str(v, "statusMessage", json_get_str(json_get(t->record, "error"), "message"));
+    }
     if (detailed && task_is(t, "input_required"))
         json_put(v, "inputRequests", json_get(t->record, "inputRequests"));
     return v;

@@ -111,7 +111,9 @@ test('a call becomes a task, and its result is there later', async () => {
 
 test('an error of the tool is a result; what gave none is a failure', async () => {
   assert.equal((await reaches(await start('must'), 'completed')).result.isError, true);
-  assert.match((await reaches(await start('crash'), 'failed')).error.message, /SIGSEGV/);
+  const crashed = await reaches(await start('crash'), 'failed');
+  assert.match(crashed.error.message, /SIGSEGV/);
+  assert.equal(crashed.statusMessage, crashed.error.message);
   assert.match((await reaches(await start('late'), 'failed')).error.message, /100 ms/);
 });
 
