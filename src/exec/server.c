@@ -80,6 +80,18 @@ static enum rc error_of(const struct json *error) {
                             : OK;
 }
 
+/* "A resultType of any value unrecognized by the client MUST be considered invalid" (2026-07-28,
+ * "Responses"). Older versions have none. */
+static void check_result_type(struct mcp_call *c, const struct server *s, struct execution *out) {
+    if (!json_get(out->result, "resultType") || json_get_is(out->result, "resultType", "complete"))
+        return;
+    out->result = NULL;
+    execution_fail(
+        out, EXECUTION_ERROR, "bad_output",
+        arena_printf(c->arena, "the server %s has answered with a result of an unknown type",
+                     s->name));
+}
+
 static bool is_kind(const struct invocation *i, const char *kind) {
     return !strcmp(i->kind, kind);
 }
@@ -333,6 +345,8 @@ static void execute_server(struct mcp_call *c, const struct invocation *i,
                                          : input_request_of_result(c->arena, &answer);
     if (answer.error)
         note_error(c, i, answer.error, out);
+    else if (answer.is_stateless && !out->input_request)
+        check_result_type(c, item->server, out);
     if (out->result && is_kind(i, "tool") && !out->input_request)
         check_result(c, item->server, out);
     if (answer.is_stored)

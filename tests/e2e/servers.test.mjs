@@ -344,6 +344,7 @@ test('a server of 2026-07-28 serves clients of every revision, and asks them', a
     assert.deepEqual([responses, state], [{ who: answer }, 'mine'], mode);
     await client.close();
   }
+  await fails('modern_work', { do: 'raw', raw: { result: { resultType: 'other', content: [] } } }, /a result of an unknown type/);
 });
 
 test('an answer that cannot be read is an error at once', async () => {
