@@ -6,8 +6,8 @@ void session_tell_changes(struct bridge *b) {
         "notifications/prompts/list_changed", SERVER_SUBSCRIPTIONS_LOST};
 
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        bridge_write(text_of(
-            arena_printf(b->arena, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"}", methods[i])));
+        bridge_write(
+            text_of(arena_printf(b->arena, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"}", methods[i])));
 }
 
 static void send_as(struct bridge *b, enum bridge_post_kind kind, int64_t id, struct text line) {

@@ -86,10 +86,10 @@ static void check_result_type(struct mcp_call *c, const struct server *s, struct
     if (!json_get(out->result, "resultType") || json_get_is(out->result, "resultType", "complete"))
         return;
     out->result = NULL;
-    execution_fail(
-        out, EXECUTION_ERROR, "bad_output",
-        arena_printf(c->arena, "the server %s has answered with a result of an unknown type",
-                     s->name));
+    execution_fail(out, EXECUTION_ERROR, "bad_output",
+                   arena_printf(c->arena,
+                                "the server %s has answered with a result of an unknown type",
+                                s->name));
 }
 
 static bool is_kind(const struct invocation *i, const char *kind) {

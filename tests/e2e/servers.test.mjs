@@ -106,7 +106,8 @@ for line in sys.stdin:
         levels.append(message["params"]["level"])
         send({"id": message["id"], "result": {}})
     elif method == "prompts/get":
-        send({"id": message["id"], "result": {"messages": [] if message["params"]["arguments"].get("x") == "" else [{"role": "user", "content": {"type": "text", "text": json.dumps(message["params"])}}]}})
+        if message["params"]["arguments"].get("x") == "": send({"id": message["id"], "result": {"messages": []}})
+        else: send({"id": message["id"], "result": {"messages": [{"role": "user", "content": {"type": "text", "text": json.dumps(message["params"])}}]}})
     elif method == "tools/list":
         if silent_lists: continue
         if "many" in sys.argv: tools = ["t%d" % n for n in range(int(sys.argv[-1]))]

@@ -92,7 +92,8 @@ export async function startMcpHttpServer({ tls, version, resource } = {}) {
       server.initialized += 1;
       const name = `session-${counter += 1}`;
       server.sessions.add(name);
-      return json(res, { id: message.id, result: { protocolVersion: version ?? message.params.protocolVersion, capabilities: { tools: { listChanged: true }, ...(resource && { resources: { subscribe: true } }) },
+      const capabilities = { tools: { listChanged: true }, ...(resource && { resources: { subscribe: true } }) };
+      return json(res, { id: message.id, result: { protocolVersion: version ?? message.params.protocolVersion, capabilities,
         serverInfo: { name: 'http', version: '1' } } }, { 'mcp-session-id': name });
     }
     if (!server.sessions.has(session)) return json(res, { id: null, error: { code: -32001, message: 'Session not found' } }, {}, server.lostStatus ?? 404);

@@ -247,7 +247,8 @@ static void test_several_questions_of_a_call_are_asked_one_after_the_other(void 
     from_server(ROOTS("s"));
     from_server(ROOTS("withdrawn"));
     from_server(ROOTS("t"));
-    from_server("{\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"withdrawn\"}}");
+    from_server(
+        "{\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"withdrawn\"}}");
     (void)to_server();
     resume(1, ticket, ANSWER);
     assert_string_equal(to_server(), ANSWERED("q"));
@@ -274,7 +275,7 @@ static void test_questions_that_wait_have_a_limit(void **state) {
 }
 
 #define PAGE(id)                                                                                   \
-    "{\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"mode\":\"url\","                    \
+    "{\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"mode\":\"url\","                \
     "\"elicitationId\":\"" id "\",\"url\":\"https://example.com/\",\"message\":\"m\"}}"
 #define COMPLETE(id)                                                                               \
     "{\"method\":\"notifications/elicitation/complete\",\"params\":{\"elicitationId\":" id "}}"
@@ -303,8 +304,9 @@ static void test_messages_of_a_batch_are_taken_each(void **state) {
     from_caller(0, CALL);
     from_caller(1, CALL);
     (void)to_server();
-    from_server("[{\"id\":3,\"result\":{},\"relay\":\"gone\"},7,null,{\"id\":\"p\",\"method\":\"ping\"},"
-                "{\"id\":2,\"error\":{\"code\":1}}]");
+    from_server(
+        "[{\"id\":3,\"result\":{},\"relay\":\"gone\"},7,null,{\"id\":\"p\",\"method\":\"ping\"},"
+        "{\"id\":2,\"error\":{\"code\":1}}]");
     assert_string_equal(to_server(), "{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"result\":{}}\n");
     assert_string_equal(take(&r.callers[0].out), "{\"id\":1,\"error\":{\"code\":1}}\n");
     assert_string_equal(take(&r.callers[1].out), "{\"id\":1,\"result\":{}}\n");
