@@ -47,6 +47,26 @@ bool url_host_address(const char *host, struct sockaddr_storage *out) {
     return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
 }
 
+bool url_socket_address(const char *text, struct sockaddr_storage *out) {
+    const char *colon = strrchr(text, ':');
+    char host[INET6_ADDRSTRLEN + 2];
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    unsigned long port =
+        colon && !colon[1 + strspn(colon + 1, "0123456789")] ? strtoul(colon + 1, NULL, 10) : 0;
+
+    if (port < 1 || port > UINT16_MAX || len >= sizeof host)
+        return false;
+    memcpy(host, text, len);
+    host[len] = 0;
+    if (!url_host_address(host, out))
+        return false;
+    if (*host == '[')
+        ((struct sockaddr_in6 *)(void *)out)->sin6_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in *)(void *)out)->sin_port = htons((uint16_t)port);
+    return true;
+}
+
 bool url_is_loopback(const struct url *u) {
     struct in_addr v4;
 

@@ -28,6 +28,8 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
 bool url_is_loopback(const struct url *u);
 /* The IP address that the host of a URL is; false: the host is a name. */
 bool url_host_address(const char *host, struct sockaddr_storage *out);
+/* IP:PORT, such as 127.0.0.1:9000 or [::1]:9000, to listen on. */
+bool url_socket_address(const char *text, struct sockaddr_storage *out);
 /* Is the host of a URL, in any letter case, in a list of hosts and domains, or below one of them?
  * The list is separated by spaces; a dot before an entry, and one after the host, mean nothing, as
  * in the variable no_proxy of other programs. An IPv6 address is in brackets in both. */

@@ -258,14 +258,29 @@ static void check_runner(struct loading *l) {
                       sizeof address.sun_path - 1);
 }
 
+static void check_listen(struct loading *l, const char *key, const char *value) {
+    struct sockaddr_storage address;
+
+    if (*value == '/' ? strlen(value) >= sizeof((struct sockaddr_un *)0)->sun_path
+                      : !url_socket_address(value, &address))
+        config_refuse(l, key,
+                      "must be the path of a socket, of at most %zu bytes, or IP:PORT, such as "
+                      "127.0.0.1:9000 or [::1]:9000",
+                      sizeof((struct sockaddr_un *)0)->sun_path - 1);
+}
+
 void config_check_host(struct loading *l) {
     struct config *c = l->c;
 
+    if (*c->listen) /* empty: systemd or the web server passes a socket */
+        check_listen(l, "LISTEN", c->listen);
     if (*c->metrics_listen && *c->metrics_listen != '/' &&
         strncmp(c->metrics_listen, "127.", 4) != 0 && strncmp(c->metrics_listen, "[::1]:", 6) != 0)
         config_refuse(l, "METRICS_LISTEN",
                       "must be the path of a socket or a loopback address (127.0.0.1:9464): "
                       "figures are not for everybody");
+    else if (*c->metrics_listen)
+        check_listen(l, "METRICS_LISTEN", c->metrics_listen);
     check_runner(l);
     check_proxy(l, "HTTPS_PROXY_UPSTREAM", c->https_proxy_upstream);
     check_no_proxy(l);

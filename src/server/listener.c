@@ -60,16 +60,16 @@ static enum rc from_systemd(int count, int *fd, struct err *e) {
     return adopt(SYSTEMD_FIRST_FD, fd, e);
 }
 
-static enum rc bind_failed(const char *address, struct err *e) {
+static enum rc bind_failed(struct err *e) {
     const char *hint = "";
 
     if (errno == EACCES)
-        hint = ": let this user write to its directory, or change LISTEN";
+        hint = ": let this user write to its directory";
     else if (errno == ENOENT)
-        hint = ": make its directory, or change LISTEN";
+        hint = ": make its directory";
     else if (errno == EADDRINUSE)
-        hint = ": stop what listens there, or change LISTEN";
-    return misconfigured(e, "cannot listen on %s: %s%s", address, strerror(errno), hint);
+        hint = ": stop what listens there";
+    return misconfigured(e, "%s%s", strerror(errno), hint);
 }
 
 /* Removes the socket of a daemon that was killed; never one that another process serves. */
@@ -78,15 +78,14 @@ static enum rc clear_path(const char *path, struct err *e) {
     int why;
 
     if (lstat(path, &st) != 0)
-        return errno == ENOENT ? OK : bind_failed(path, e);
+        return errno == ENOENT ? OK : bind_failed(e);
     if (!S_ISSOCK(st.st_mode))
-        return misconfigured(e, "%s exists and is not a socket: remove it, or change LISTEN", path);
+        return misconfigured(e, "the file is there and is not a socket: remove it");
     why = unix_socket_probe(path);
     if (why != ECONNREFUSED && why != ENOENT)
-        return misconfigured(e, "another process answers on %s%s%s: stop it, or change LISTEN",
-                             path, why ? ", or it cannot be tried: " : "",
-                             why ? strerror(why) : "");
-    return unlink(path) == 0 || errno == ENOENT ? OK : bind_failed(path, e);
+        return misconfigured(e, "another process answers there%s%s: stop it",
+                             why ? ", or it cannot be tried: " : "", why ? strerror(why) : "");
+    return unlink(path) == 0 || errno == ENOENT ? OK : bind_failed(e);
 }
 
 static enum rc listen_unix(const char *path, int *fd, struct err *e) {
@@ -96,77 +95,49 @@ static enum rc listen_unix(const char *path, int *fd, struct err *e) {
     int rc;
 
     if (len >= sizeof sa.sun_path)
-        return misconfigured(e, "LISTEN is too long for a socket path: at most %zu bytes",
-                             sizeof sa.sun_path - 1);
+        return misconfigured(e, "it is too long for the path of a socket");
     memcpy(sa.sun_path, path, len);
     if (clear_path(path, e))
         return e->code;
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0)
-        return bind_failed(path, e);
+        return bind_failed(e);
     /* By umask, not chmod, so that others can never connect. */
     before = umask(SOCKET_UMASK);
     rc = bind(*fd, (struct sockaddr *)&sa, sizeof sa);
     umask(before);
-    return rc == 0 && listen(*fd, BACKLOG) == 0 ? OK : bind_failed(path, e);
+    return rc == 0 && listen(*fd, BACKLOG) == 0 ? OK : bind_failed(e);
 }
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    struct sockaddr_storage storage;
-};
+static bool is_loopback(const struct sockaddr_storage *sa) {
+    const void *any = sa;
+    const struct sockaddr_in *v4 = any;
+    const struct sockaddr_in6 *v6 = any;
 
-/* 127.0.0.1:9000 or [::1]:9000. */
-static bool parse_address(const char *text, union address *sa) {
-    const char *colon = strrchr(text, ':');
-    char host[INET6_ADDRSTRLEN + 2];
-    size_t len = colon ? (size_t)(colon - text) : 0;
-    unsigned long port =
-        colon && !colon[1 + strspn(colon + 1, "0123456789")] ? strtoul(colon + 1, NULL, 10) : 0;
-
-    if (port < 1 || port > 65535 || len >= sizeof host)
-        return false;
-    memcpy(host, text, len);
-    host[len] = 0;
-    if (!url_host_address(host, &sa->storage))
-        return false;
-    if (*host == '[')
-        sa->v6.sin6_port = htons((uint16_t)port);
-    else
-        sa->v4.sin_port = htons((uint16_t)port);
-    return true;
-}
-
-static bool is_loopback(const union address *sa) {
-    return sa->any.sa_family == AF_INET ? (ntohl(sa->v4.sin_addr.s_addr) >> 24) == 127
-                                        : IN6_IS_ADDR_LOOPBACK(&sa->v6.sin6_addr);
+    return sa->ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+                                    : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
 static enum rc listen_ip(const char *address, int *fd, struct err *e) {
-    union address sa;
-    socklen_t len;
+    struct sockaddr_storage sa;
     int on = 1;
 
-    if (!parse_address(address, &sa))
-        return misconfigured(e,
-                             "LISTEN is neither a path (/run/...) nor IP:PORT (127.0.0.1:9000, "
-                             "[::1]:9000): %s",
-                             address);
+    if (!url_socket_address(address, &sa))
+        return misconfigured(e, "it must be the path of a socket, or IP:PORT");
     if (!is_loopback(&sa))
         log_warn("listen_not_loopback", kv("address", address),
                  kv("hint", "FastCGI has no authentication: whoever reaches this port can send "
                             "requests that no web server has checked"));
-    len = sa.any.sa_family == AF_INET ? sizeof sa.v4 : sizeof sa.v6;
-    *fd = socket(sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(*fd, &sa.any, len) != 0 || listen(*fd, BACKLOG) != 0)
-        return bind_failed(address, e);
+        bind(*fd, (struct sockaddr *)&sa, sizeof sa) != 0 || listen(*fd, BACKLOG) != 0)
+        return bind_failed(e);
     return OK;
 }
 
-enum rc listener_open(const char *address, int *fd, enum listener_source *source, struct err *e) {
+enum rc listener_open(const char *key, const char *address, int *fd, enum listener_source *source,
+                      struct err *e) {
+    struct err why;
     int count;
     enum rc rc;
 
@@ -179,7 +150,9 @@ enum rc listener_open(const char *address, int *fd, enum listener_source *source
         *source = LISTENER_INHERITED;
         rc = adopt(STDIN_FILENO, fd, e);
     } else {
-        rc = *address == '/' ? listen_unix(address, fd, e) : listen_ip(address, fd, e);
+        rc = *address == '/' ? listen_unix(address, fd, &why) : listen_ip(address, fd, &why);
+        if (rc)
+            (void)misconfigured(e, "%s=%s: %s", key, address, why.text);
     }
     if (rc)
         descriptor_clear(fd);

@@ -191,8 +191,8 @@ void reload_tick(struct master *m, int64_t now);
  * it is a listening socket (as lighttpd's bin-path and spawn-fcgi do), and `address`: the path of a
  * Unix socket, or IP:PORT. */
 
-/* Fails if another process answers at the path. */
-enum rc listener_open(const char *address, int *fd, enum listener_source *source,
+/* Fails if another process answers at the path. `key` is the address's in the configuration. */
+enum rc listener_open(const char *key, const char *address, int *fd, enum listener_source *source,
                       struct err *e) MUST_USE;
 /* Removes the path of a Unix socket that was bound here, so that new connections are refused; then
  * closes fd. Connections in its queue remain for the workers, who hold it too. */

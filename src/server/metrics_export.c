@@ -33,8 +33,8 @@ bool metrics_export_open(struct master *m) {
     x->emf_ms = clock_monotonic_ms() + config->metrics_interval_s * INT64_C(1000);
     if (!*config->metrics_listen)
         return true;
-    if (listener_open(config->metrics_listen, &x->listener, &source, &e)) {
-        log_error("metrics_listen_failed", kv("why", e.text), kv("key", "METRICS_LISTEN"));
+    if (listener_open("METRICS_LISTEN", config->metrics_listen, &x->listener, &source, &e)) {
+        log_error("metrics_listen_failed", kv("why", e.text));
         return false;
     }
     x->address = xstrdup(config->metrics_listen);

@@ -182,7 +182,7 @@ static bool open_all(struct master *m) {
                       kv("hint", "the runner's socket in STATE_DIR"));
             return false;
         }
-        if (listener_open(m->address, &m->listener, &m->source, &e) == OK)
+        if (listener_open("LISTEN", m->address, &m->listener, &m->source, &e) == OK)
             return metrics_export_open(m);
         log_error("listen_failed", kv("why", e.text));
     } else {
