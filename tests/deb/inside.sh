@@ -114,6 +114,7 @@ awk '/<!-- test: groups -->/ { on = 1; next } /^```/ && on { if (++fences == 2) 
 grep -q adduser /tmp/groups.sh || fail "docs/fleet.md has no commands for groups"
 quietly sh -e /tmp/groups.sh
 grep -q '^mcp-authd-token:' /etc/passwd || fail "the groups have no users"
+quietly a2enconf mcp-authd-sites
 quietly apt-get remove -y -qq mcp-authd
 [ -e /usr/sbin/mcp-authd ] && fail "the program is still there"
 [ -e /etc/mcp-authd/mcp-authd.conf ] || fail "remove took the configuration"
