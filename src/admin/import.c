@@ -192,42 +192,49 @@ static void read_address(struct importing *x) {
 static bool write_new(struct importing *x, const char *path, const char *text, mode_t mode) {
     const bool ok = file_write_new(path, &(struct text){text, strlen(text)}, mode, false);
 
-    if (ok)
-        (void)printf("%s\n", path);
-    else
+    if (!ok)
         refuse(x, "%s: %s", path, strerror(errno));
     return ok;
 }
 
 /* Who may read the folder may read the secret: the daemon, by its group. */
-static void write_secret(struct importing *x, const struct secret *s) {
-    const char *path = arena_printf(x->a, "%s/%s", x->o->secrets_dir, s->file);
+static bool write_secret(struct importing *x, const char *path, const char *content) {
     struct stat dir;
 
-    if (!s->content) {
-        (void)fprintf(stderr,
-                      "mcp-authd import: %s: the client asks for %s: write it to %s, "
-                      "readable for the daemon alone\n",
-                      x->name, s->name, path);
-        return;
-    }
-    if (write_new(x, path, s->content, 0640) && !stat(x->o->secrets_dir, &dir) &&
-        chown(path, (uid_t)-1, dir.st_gid) && errno != EPERM)
+    if (!write_new(x, path, content, 0640))
+        return false;
+    if (!stat(x->o->secrets_dir, &dir) && chown(path, (uid_t)-1, dir.st_gid) && errno != EPERM)
         refuse(x, "%s: %s", path, strerror(errno));
+    return true;
 }
 
+/* All of them or none. */
 static void write_files(struct importing *x) {
+    const char *paths[IMPORT_SECRETS_MAX + 1], *manifest = json_text(x->a, x->manifest, NULL);
     const char *path = arena_printf(x->a, "%s/%s.json", x->o->servers_dir, x->name);
+    unsigned count = 0;
 
-    if (!access(path, F_OK)) {
+    if (!access(path, F_OK))
         refuse(x, "%s is there already", path);
-        return;
+    for (const struct secret *s = x->secrets; s < x->secrets + x->secret_count && !x->refused;
+         s++) {
+        paths[count] = arena_printf(x->a, "%s/%s", x->o->secrets_dir, s->file);
+        if (!s->content)
+            (void)fprintf(stderr,
+                          "mcp-authd import: %s: the client asks for %s: write it to %s, "
+                          "readable for the daemon alone\n",
+                          x->name, s->name, paths[count]);
+        else if (write_secret(x, paths[count], s->content))
+            count++;
     }
-    for (unsigned i = 0; i < x->secret_count && !x->refused; i++)
-        write_secret(x, &x->secrets[i]);
-    if (!x->refused)
-        (void)write_new(x, path, arena_printf(x->a, "%s\n", json_text(x->a, x->manifest, NULL)),
-                        0644);
+    paths[count] = path;
+    if (!x->refused && write_new(x, path, arena_printf(x->a, "%s\n", manifest), 0644))
+        count++;
+    for (unsigned i = 0; i < count; i++)
+        if (x->refused)
+            (void)unlink(paths[i]);
+        else
+            (void)printf("%s\n", paths[i]);
 }
 
 /* false: it is left out. */
@@ -281,6 +288,8 @@ bool import_servers(const struct import_options *o) {
                       "mcp-authd import: %s has no object \"mcpServers\" (Claude Desktop, Cursor) "
                       "or \"servers\" (VS Code)\n",
                       o->file);
+    else if (!json_first(servers).key)
+        (void)fprintf(stderr, "mcp-authd import: %s has no server\n", o->file);
     for (struct json_member m = json_first(servers); m.key; json_next(&m)) {
         struct importing x = {.o = o, .a = a, .name = file_name(a, m.key), .given = m.value};
 

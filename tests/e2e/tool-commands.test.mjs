@@ -331,6 +331,17 @@ test('import: the mcpServers of Claude Desktop and Cursor become files, and thei
   assert.match(again.err, /files is left out: .*files.json is there already/);
 });
 
+test('import: of a server that is left out nothing is left, so that the next try can succeed', () => {
+  const { target, run, secret, files } = imported({ mcpServers: {} });
+  fs.writeFileSync(path.join(target, 'client.json'), JSON.stringify({ mcpServers: { web: { url: 'https://mcp.example.com/mcp', headers: { Authorization: 'abc' } } } }));
+  fs.rmdirSync(path.join(target, 'servers'));
+  const failed = run();
+  assert.deepEqual([failed.status, failed.out, fs.existsSync(secret('web-AUTHORIZATION'))], [1, '', false]);
+  assert.match(failed.err, /web is left out: .*web.json: No such file or directory/);
+  fs.mkdirSync(path.join(target, 'servers'));
+  assert.deepEqual([run().status, files()], [0, ['web.json']]);
+});
+
 test('import: of VS Code, what it would ask for is to be written by the admin; what cannot be is left out with the reason', () => {
   const { status, err, out, read, files } = imported({ inputs: [], servers: {
     asked: { type: 'http', url: 'https://mcp.example.com/mcp', headers: { 'X-Key': '${input:key}' } },
@@ -365,4 +376,5 @@ test('import: a variable of Claude Code is none of ours, and a secret that other
 test('import: a file that is none says where it is wrong', () => {
   assert.match(imported('{"mcpServers": {,}}').err, /client.json:1:\d+: /);
   assert.match(imported({ other: {} }).err, /has no object "mcpServers"/);
+  assert.match(imported({ mcpServers: {} }).err, /client.json has no server$/m);
 });
