@@ -112,22 +112,24 @@ static const char *value_of(const struct site_job *j, const char *key) {
     return NULL;
 }
 
-/* The folder of the site's own tools, for its user. It may lie in a folder of that user, so it is
- * the folder that was made which is given away, and not its name. */
-static bool make_tools_dir(const char *path, const char *user) {
+/* The folder of the site's own tools, for its user, if it is not there. It may lie in a folder of
+ * that user, so it is the folder that was made which is given away, and not its name. */
+static bool make_tools_dir(const char *path, const char *user, bool *made) {
     const struct passwd *p = user ? getpwnam(user) : NULL;
+    bool good;
     int fd;
 
-    if (mkdir(path, FOLDER_MODE)) {
-        if (errno != EEXIST)
-            (void)failed(path);
-        return false;
-    }
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fchmod(fd, FOLDER_MODE) || (p && !geteuid() && fchown(fd, p->pw_uid, p->pw_gid)))
-        (void)failed(path);
+    *made = !mkdir(path, FOLDER_MODE);
+    if (!*made && errno == EEXIST)
+        return true;
+    fd = *made ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    good = fd >= 0 && !fchmod(fd, FOLDER_MODE) &&
+           (!p || geteuid() || !fchown(fd, p->pw_uid, p->pw_gid));
+    if (!good)
+        (void)fprintf(stderr, "mcp-authd site: %s cannot be made: %s: nothing was changed\n", path,
+                      strerror(errno));
     descriptor_close(fd);
-    return true;
+    return good;
 }
 
 static void print_next_steps(const struct site_job *j, const struct config *c,
@@ -182,9 +184,9 @@ static bool is_new(const struct site_job *j) {
 
 int site_add(const struct site_job *j) {
     const char *tools = value_of(j, "TOOLS_DIR"), *text = make_text(j);
-    bool made_folder = mkdir(j->dir, FOLDER_MODE) == 0, made_tools;
+    bool made_folder = mkdir(j->dir, FOLDER_MODE) == 0, made_tools = false;
+    int status = EXIT_WRONG;
     char *file;
-    int status;
 
     if (!value_of(j, "MCP_SERVER_URI")) {
         (void)fputs("mcp-authd site add needs --uri, the site's MCP_SERVER_URI\n", stderr);
@@ -196,8 +198,8 @@ int site_add(const struct site_job *j) {
             (void)rmdir(j->dir);
         return EXIT_WRONG;
     }
-    made_tools = tools && *tools && make_tools_dir(tools, value_of(j, "RUN_USER"));
-    status = put_in_place(j, file);
+    if (!tools || !*tools || make_tools_dir(tools, value_of(j, "RUN_USER"), &made_tools))
+        status = put_in_place(j, file);
     if (status == EXIT_WRONG) {
         (void)unlink(file);
         if (made_tools)

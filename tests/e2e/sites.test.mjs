@@ -248,6 +248,7 @@ test('mcp-authd site: a site that is added is served after a reload, and one tha
     [['add', 'customer', '--uri', uri, '--issuer', issuer, 'SITE_CALL=3'], /customer\.conf:5: SITE_CALL is not a key that mcp-authd knows; did you mean SITE_CALLS\?/],
     [['add', 'customer', '--uri', uri, '--issuer', issuer, 'LISTEN=/tmp/x'], /customer\.conf:5: LISTEN is the whole daemon's/],
     [['add', 'customer', '--uri', uri, '--issuer', issuer, '--user', 'no-such-user', '--tools', tools], /customer\.conf:5: RUN_USER=no-such-user: there is no such user/],
+    [['add', 'customer', '--uri', uri, '--issuer', issuer, '--tools', `${main.dir}/none/tools`], /none\/tools cannot be made: No such file or directory: nothing was changed/],
     [['add', 'customer', '--uri', uri, '--issuer', issuer, `SECRET_KEY_FILE=${main.dir}/none`], /site customer: SECRET_KEY_FILE: .*none/],
     [['add', 'customer', '--uri', `${uri}\nLISTEN=/tmp/x`], /the value of MCP_SERVER_URI has control characters/],
     [['add', 'customer', '--uri', uri, '--issuer', issuer, 'SERVER_TITLE=Ada\nSITE_CALLS=9'], /the value of SERVER_TITLE has control characters, such as a newline/],
