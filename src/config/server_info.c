@@ -30,6 +30,8 @@ static void check_title(struct loading *l) {
     s->label = *s->title ? s->title : s->name;
     if (strlen(s->title) > TITLE_BYTES_MAX)
         config_refuse(l, "SERVER_TITLE", "must have at most %d bytes", TITLE_BYTES_MAX);
+    else if (utf8_valid_length(s->title, strlen(s->title)) < strlen(s->title))
+        config_refuse(l, "SERVER_TITLE", "is not UTF-8 text");
 }
 
 /* What a browser may be sent to. */

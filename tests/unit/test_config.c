@@ -287,6 +287,7 @@ static void wrong_values_are_refused(void **state) {
         {"SERVER_ICON=data:text/html,x\n", "must be an https address"},
         {"SERVER_ICON=data:image/png,a data:image/png,b data:image/png,c\n",
          "must be one address, or one for light and one for dark"},
+        {"SERVER_TITLE=caf\xe9\n", "is not UTF-8 text"},
         {"SERVER_TERMS=javascript:alert(1)\n", "SERVER_TERMS=javascript:alert(1): must be"},
         {"SERVER_INSTRUCTIONS_FILE=/nonexistent\n", "/nonexistent cannot be"},
         {"RUNNER_SOCKET=run.sock\n", "must be an absolute path of at most 107 bytes"},
