@@ -160,16 +160,14 @@ static void sync_directory_of(struct arena *a, const char *path) {
 }
 
 /* Writes a new key under a name that no other process uses. */
-static enum rc write_new_key(struct arena *a, const char *name, struct err *e) {
+static bool write_new_key(struct arena *a, const char *name) {
     const char *text = arena_printf(a,
                                     "# Sealing keys of mcp-authd: the first seals, all open. To "
                                     "change keys, put a new one first\n# and remove the old one "
                                     "when refresh tokens made with it no longer matter.\n%s\n",
                                     random_text(a, SEAL_KEY_LEN));
 
-    return file_write_new(name, &(struct text){text, strlen(text)}, 0600, true)
-               ? OK
-               : unusable(e, name, strerror(errno));
+    return file_write_new(name, &(struct text){text, strlen(text)}, 0600, true);
 }
 
 /* Two processes may start at once. Each writes a whole file under a name of its own; link() gives
@@ -178,9 +176,9 @@ static enum rc write_new_key(struct arena *a, const char *name, struct err *e) {
 static enum rc make_key_file(const char *path, struct err *e) {
     struct arena *a = arena_new(64 * 1024);
     const char *name = arena_printf(a, "%s.new-%s", path, random_text(a, 12));
-    enum rc rc = write_new_key(a, name, e);
+    enum rc rc = OK;
 
-    if (!rc && link(name, path) != 0 && errno != EEXIST)
+    if (!write_new_key(a, name) || (link(name, path) != 0 && errno != EEXIST))
         rc = unusable(e, path, strerror(errno));
     (void)unlink(name);
     if (!rc)

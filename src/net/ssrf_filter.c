@@ -102,7 +102,7 @@ static enum rc add_network(struct ssrf_filter *f, char *text, struct err *e) {
     *slash = 0;
     bits = strtoul(slash + 1, &end, 10);
     if (!parse_address(text, &n, &max_bits) || *end || bits > max_bits)
-        return misconfigured(e, "%s is not an address range", text);
+        return misconfigured(e, "%s/%s is not a range such as 10.1.0.0/16", text, slash + 1);
     n.bits = (unsigned)bits + 128 - max_bits;
     f->allowed[f->count++] = n;
     return OK;
