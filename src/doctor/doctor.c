@@ -119,6 +119,7 @@ static void run_checks(struct doctor *d, const struct config_sites *sites, const
         doctor_fail(d, "", "%s", e.text);
         return;
     }
+    d->check = "sites";
     check_sites(d, sites, name);
     http_client_free(d->http);
     doctor_check(d, "output files", check_outputs); /* last: it changes to the service's user */
