@@ -240,10 +240,14 @@ static const char *const value_words[OPTIONS_MAX] = {
 
 static void usage_of(const struct command *c, FILE *out) {
     (void)fprintf(out, "usage: mcp-authd %s [-c FILE]", c->name);
-    for (int i = 0; i < OPTIONS_MAX; i++)
+    for (int i = 0; i < OPTIONS_MAX; i++) {
+        const bool must = i == OPTION_LANG - OPTION_JSON;
+
         if (c->options & 1U << i)
-            (void)fprintf(out, " [--%s%s%s]", long_options[i].name, value_words[i] ? " " : "",
-                          value_words[i] ? value_words[i] : "");
+            (void)fprintf(out, " %s--%s%s%s%s", must ? "" : "[", long_options[i].name,
+                          value_words[i] ? " " : "", value_words[i] ? value_words[i] : "",
+                          must ? "" : "]");
+    }
     (void)fprintf(out, "%s%s\n", c->operands ? " " : "", c->operands ? c->operands : "");
 }
 
