@@ -445,8 +445,10 @@ static int run_command(const struct command *c, struct arguments *args) {
 
 /* What was printed is lost on a full disk. */
 static int finish(int status) {
+    errno = 0; /* it stays so if an earlier write has failed */
     if (!status && (fflush(stdout) || ferror(stdout))) {
-        (void)fprintf(stderr, "mcp-authd: standard output: %s\n", strerror(errno));
+        (void)fprintf(stderr, "mcp-authd: standard output: %s\n",
+                      errno ? strerror(errno) : "not all could be written");
         return EXIT_FAILURE;
     }
     return status;

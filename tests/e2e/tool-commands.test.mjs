@@ -133,6 +133,11 @@ test('a full disk: the result is lost, and the exit status says so', () => {
     assert.equal(status, args[0] === 'call' ? 4 : 1, args.join(' '));
     assert.match(stderr, /standard output: No space left on device\n/);
   }
+  const config = path.join(dir, 'full.conf');
+  fs.writeFileSync(config, 'MCP_SERVER_URI=https://a.example/mcp\nCOGNITO_USER_POOL_ID=eu-west-1_AbCdEfGhI\nCOGNITO_CLIENT_ID=1\nCOGNITO_DOMAIN=d\n' +
+    ['TOOLS', 'RESOURCES', 'PROMPTS', 'SKILLS', 'SERVERS', 'CLIENTS'].map((kind) => `${kind}_DIR=\n`).join(''));
+  const check = spawnSync('sh', ['-c', '"$0" -c "$1" -t >/dev/full', PROGRAM, config], { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' } });
+  assert.deepEqual([check.status, check.stderr.split('\n').at(-2)], [1, 'mcp-authd: standard output: not all could be written'], check.stderr);
 });
 
 test('input: what is asked for, and answers to it', () => {
