@@ -40,8 +40,21 @@ static void check_key_file(struct doctor *d) {
     }
 }
 
+/* Such as what a daemon has made that was once started by root. NULL: none. */
+static const char *foreign_file(const struct doctor *d) {
+    static const char *const files[] = {"lock", "sessions", "cache", "limits", "revoked"};
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = arena_printf(d->arena, "%s/%s", d->config->state_dir, files[i]);
+
+        if (access(path, R_OK | W_OK) && errno == EACCES)
+            return path;
+    }
+    return NULL;
+}
+
 static void check_state_dir(struct doctor *d) {
-    const char *dir = d->config->state_dir;
+    const char *dir = d->config->state_dir, *foreign = foreign_file(d);
     struct stat st;
 
     if (*d->config->site && stat(dir, &st) && errno == ENOENT)
@@ -51,6 +64,9 @@ static void check_state_dir(struct doctor *d) {
     else if (access(dir, W_OK | X_OK))
         doctor_fail(d, "run doctor as the service's user, and let that user own it",
                     "STATE_DIR %s cannot be written by this user", dir);
+    else if (foreign)
+        doctor_fail(d, "let the service's user own all that is in STATE_DIR (chown -R)",
+                    "%s cannot be written by this user", foreign);
     else if (st.st_mode & S_IWOTH)
         doctor_fail(d, "chmod 700", "%s can be written by everyone", dir);
     else if (!geteuid() && st.st_uid)

@@ -75,7 +75,8 @@ enum rc state_lock(const struct config *config, int *fd, struct err *e) {
         return OK; /* this service stores nothing */
     if (*fd < 0)
         return misconfigured(e,
-                             "STATE_DIR %s must be a folder that the service's user can write: %s",
+                             "%s/" LOCK_NAME " cannot be written: %s. STATE_DIR must be a folder "
+                             "that the service's user can write, and own all that is in it",
                              dir, strerror(errno));
     return lock_file(*fd, dir, e);
 }

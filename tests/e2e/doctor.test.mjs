@@ -209,6 +209,22 @@ test('the configuration and the files of the host', async () => {
   assert.match(elsewhere.of('configuration').text, /:\d+: COGNITO_REGION=us-east-1: .*COGNITO_REGION=eu-west-1/);
 });
 
+test('a state directory of the service\'s user, in which root has once started the daemon', { skip: process.getuid() !== 0 }, (t) => {
+  const dir = fs.mkdtempSync('/var/tmp/mcp-authd-state-');
+  t.after(() => fs.rmSync(dir, { recursive: true }));
+  const state = path.join(dir, 'state');
+  fs.chmodSync(dir, 0o755);
+  fs.mkdirSync(state);
+  fs.chownSync(state, 65534, 65534);
+  fs.writeFileSync(path.join(state, 'lock'), '', { mode: 0o600 });
+  fs.copyFileSync(BINARY, path.join(dir, 'mcp-authd'));
+  writeConfig(path.join(dir, 'conf'), { ...site.keys, STATE_DIR: state, LISTEN: path.join(state, 'socket') });
+  const asNobody = (...args) => spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', path.join(dir, 'mcp-authd'), '-c',
+    path.join(dir, 'conf'), ...args], { encoding: 'utf8', env: { PATH: process.env.PATH }, timeout: 60000 });
+  assert.match(asNobody('doctor').stdout, /^fail +state directory +\S+state\/lock cannot be written by this user .*chown -R/m);
+  assert.match(asNobody().stderr, /event=start_failed why="\S+state\/lock cannot be written: Permission denied\. STATE_DIR must be a folder that/);
+});
+
 test('a key file: only the standing one is made, a name that leads to none is a mistake', async () => {
   const named = path.join(site.keys.STATE_DIR, 'secrets.key');
   assertFails(await doctor({ config: { SECRET_KEY_FILE: named } }), 'key file', /secrets\.key: there is no such file/, /base64url/);
