@@ -35,3 +35,5 @@ for web in apache lighttpd; do
 done
 echo "== in a virtual machine: what keeps programs in"
 tests/deb/boot.sh --vm "$dir" "cd /src && tests/node tests/deb/contained.mjs"
+echo "== booted: upgrade, remove and purge what runs"
+tests/deb/boot.sh "$dir" "/src/tests/deb/upgrade.sh /src/build/deb/mcp-authd_*.deb"
