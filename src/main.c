@@ -172,8 +172,8 @@ static int import(const struct arguments *args) {
 /* What a command reads of the configuration. */
 enum needs {
     NEEDS_NOTHING,
-    NEEDS_VALUES,      /* config_load_values */
-    NEEDS_SITE_VALUES, /* the same, but with --site that site's configuration */
+    NEEDS_SOME_VALUES, /* config_load_values, whatever is wrong with others */
+    NEEDS_SITE_VALUES, /* config_load_values, but with --site that site's configuration */
     NEEDS_SITE
 };
 
@@ -186,7 +186,7 @@ static const struct command {
     int (*run)(const struct arguments *args);
     const char *help;
 } commands[] = {
-    {"status", NULL, 0, OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_SITE), NEEDS_VALUES,
+    {"status", NULL, 0, OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_SITE), NEEDS_SOME_VALUES,
      show_status, "show what the running daemon does (--json: as JSON)"},
     {"doctor", NULL, 0, OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_SITE), NEEDS_NOTHING,
      run_doctor,
@@ -374,12 +374,12 @@ static bool fits(const struct command *c, const struct arguments *args) {
     return false;
 }
 
-static int with_values(struct arguments *args, int (*run)(const struct arguments *args)) {
+static int with_values(struct arguments *args, const struct command *c) {
     int status = EXIT_USAGE;
 
-    args->config = config_load_values(args->config_path, stderr);
+    args->config = config_load_values(args->config_path, c->needs == NEEDS_SOME_VALUES, stderr);
     if (args->config)
-        status = run(args);
+        status = c->run(args);
     config_free(args->config);
     return status;
 }
@@ -440,7 +440,7 @@ static int run_command(const struct command *c, struct arguments *args) {
 
     if (c->needs == NEEDS_SITE || (c->needs == NEEDS_SITE_VALUES && has_site))
         return with_site(args, c->run);
-    return c->needs == NEEDS_NOTHING ? c->run(args) : with_values(args, c->run);
+    return c->needs == NEEDS_NOTHING ? c->run(args) : with_values(args, c);
 }
 
 /* What was printed is lost on a full disk. */

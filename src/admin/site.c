@@ -133,7 +133,7 @@ static bool fits(const struct action *action, const struct site_arguments *args)
 /* ---- the command ---- */
 
 static int run(const struct action *action, struct site_arguments *args, struct arena *a) {
-    struct config *host = config_load_values(args->config_path, stderr);
+    struct config *host = config_load_values(args->config_path, false, stderr);
     struct site_job job = {.config_path = args->config_path,
                            .name = args->name,
                            .arena = a,

@@ -259,14 +259,16 @@ void loading_finish(struct loading *l) {
         check_provider(l);
 }
 
-struct config *config_load_values(const char *path, FILE *errors) {
+struct config *config_load_values(const char *path, bool despite_faults, FILE *errors) {
     struct loading l;
+    bool was_read;
 
     loading_begin(&l, path, errors);
     l.values_only = true;
-    if (config_read(&l))
+    was_read = config_read(&l);
+    if (was_read)
         loading_finish(&l);
-    if (!l.bad)
+    if (!l.bad || (was_read && despite_faults))
         return l.c;
     arena_free(l.c->arena);
     return NULL;

@@ -132,8 +132,9 @@ struct config {
  * (sites.h reads all): each given value is read and checked alone; required ones, and the standard
  * file, may be absent; but for names of files, what follows from several is "" or 0. Writes every
  * fault found to `errors`: a line each, with file, line, what was read and what would be right.
- * NULL if there was any. path NULL: environment only. Free with config_free. */
-struct config *config_load_values(const char *path, FILE *errors) MUST_USE;
+ * NULL if there was any, unless despite_faults is set and the file could be read: then all but what
+ * is wrong can be relied on. path NULL: environment only. Free with config_free. */
+struct config *config_load_values(const char *path, bool despite_faults, FILE *errors) MUST_USE;
 /* Of a site's configuration, which several sets may have: gives one reference back. NULL is
  * accepted. */
 void config_free(struct config *c);

@@ -161,7 +161,7 @@ static void read_line(struct loading *l, unsigned line, char *text) {
         take(l, key, line, eq + 1);
 }
 
-static void read_file(struct loading *l, FILE *f) {
+static bool read_file(struct loading *l, FILE *f) {
     char *line = NULL;
     size_t room = 0;
     ssize_t len;
@@ -182,6 +182,7 @@ static void read_file(struct loading *l, FILE *f) {
     if (ferror(f))
         config_fault(l, 0, "cannot be read: %s", strerror(errno));
     free(line);
+    return !ferror(f);
 }
 
 /* Did it have anything? */
@@ -222,8 +223,11 @@ bool config_read(struct loading *l) {
         return false;
     }
     if (f) {
-        read_file(l, f);
+        const bool was_read = read_file(l, f);
+
         (void)fclose(f);
+        if (!was_read)
+            return false;
     }
     if (l->host)
         inherit(l);

@@ -1,7 +1,7 @@
 // The worker pool through the web server, under load. (tests/pool tests the pool alone.)
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { logged, workersOf } from '../parts/daemon.mjs';
@@ -58,6 +58,12 @@ test('HUP with a broken configuration keeps the old one, and the log says why', 
     await until('the reload is refused', () => /event=reload_failed/.test(site.daemon.log));
     await until('calls go on', () => answered() > seen + CALLERS * 2);
   });
+  const shown = await until('status counts it, whatever is wrong with the configuration', () => {
+    const { status, stdout, stderr } = spawnSync(process.env.MCP_AUTHD, ['status', '-c', file], { encoding: 'utf8', env: { PATH: process.env.PATH } });
+    assert.equal(status, 0, stderr);
+    return /^reloads +0 done, 1 refused$/m.test(stdout) && stderr;
+  });
+  assert.match(shown, /NO_SUCH_KEY is not a key/);
   fs.writeFileSync(file, good);
   assert.deepEqual([...statuses.keys()], [200]);
   await logged(site.daemon, 0, /NO_SUCH_KEY is not a key/);

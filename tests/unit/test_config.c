@@ -420,7 +420,7 @@ static void single_values_need_no_others(void **state) {
     file_write(path, "TOOLS_DIR=/srv/tools\n", 0600);
     assert_null(config_load(path, f));
     rewind(f);
-    c = config_load_values(path, f);
+    c = config_load_values(path, false, f);
     assert_non_null(c);
     assert_string_equal(c->tools_dir, "/srv/tools");
     assert_string_equal(c->required_scopes, "mcp-server/tools");
@@ -428,8 +428,14 @@ static void single_values_need_no_others(void **state) {
     assert_string_equal(c->prm_uri, "");
     config_free(c);
     file_write(path, "TOOLS_DIR=/srv/tools\nWORKERS_MIN=a few\n", 0600);
-    assert_null(config_load_values(path, f));
-    assert_null(config_load_values("/nonexistent/mcp-authd.conf", f));
+    assert_null(config_load_values(path, false, f));
+    c = config_load_values(path, true, f);
+    assert_non_null(c);
+    assert_string_equal(c->tools_dir, "/srv/tools");
+    config_free(c);
+    assert_null(config_load_values("/nonexistent/mcp-authd.conf", true, f));
+    assert_null(config_load_values("/", true, f));
+    assert_null(config_load_values("/nonexistent/mcp-authd.conf", false, f));
     fclose(f);
     assert_non_null(strstr(problems, "WORKERS_MIN=a few: must be a number"));
     assert_non_null(strstr(problems, "/nonexistent/mcp-authd.conf: cannot be read"));
