@@ -112,17 +112,19 @@ static const char *text_or_empty(const char *s) {
     return s ? s : "";
 }
 
-static enum rc check_readable(const char *path, struct err *e) {
-    return *path && access(path, R_OK) ? misconfigured(e, "%s cannot be read", path) : OK;
+static enum rc check_authorities(const char *path, struct err *e) {
+    const char *why = "it has no certificate in PEM";
+
+    return !*path || trust_file_is_good(path, &why) ? OK : misconfigured(e, "%s: %s", path, why);
 }
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
     struct ssrf_filter g;
 
     if (ssrf_filter_init(&g, text_or_empty(options->allow_nets), e) ||
-        check_readable(text_or_empty(options->ca_file), e))
+        check_authorities(text_or_empty(options->ca_file), e))
         return e->code;
-    return check_readable(text_or_empty(options->ca_bundle), e);
+    return check_authorities(text_or_empty(options->ca_bundle), e);
 }
 
 enum rc http_client_new(const struct http_options *options, struct http_client **out,

@@ -4,6 +4,8 @@
 #include <gnutls/x509.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
+
 /* Of Debian's package ca-certificates: an authority that an admin has removed is not in it, and one
  * that an admin has added is. */
 #define SYSTEM_FILE "/etc/ssl/certs/ca-certificates.crt"
@@ -151,6 +153,16 @@ static int open_file(struct trust_file *f, const char **why) {
     if (!file_version_equal(&version, &f->version))
         read_places(f, fd, &st);
     return fd;
+}
+
+bool trust_file_is_good(const char *path, const char **why) {
+    struct trust_file f = {.path = path};
+    const int fd = open_file(&f, why);
+    const bool good = fd >= 0 && f.count;
+
+    descriptor_close(fd);
+    forget(&f);
+    return good;
 }
 
 /* ---- a connection ---- */

@@ -28,6 +28,8 @@ struct trust {
  * read again with the next connection. */
 void trust_open(struct trust *t, const char *file, const char *added);
 void trust_close(struct trust *t);
+/* Has the file an authority? False: *why says why it cannot be read, or stays as it is. */
+bool trust_file_is_good(const char *path, const char **why) MUST_USE;
 
 /* Has the server of this connection shown a certificate for TLS servers that an authority signed?
  * Says yes at once for a connection that it has said yes for. The certificate's host name is

@@ -103,12 +103,15 @@ test('a certificate that is not good for this server now: 503, and the log says 
   }
 });
 
-test('-t names a file of AWS_CA_BUNDLE that cannot be read', async () => {
+test('-t names a file of authorities that cannot be read, or has none', async () => {
   await behindTls({ AWS_CA_BUNDLE: certificates.ca }, (site) => {
-    const env = { PATH: process.env.PATH, AWS_CA_BUNDLE: '/nowhere.pem' };
-    const { status, stderr } = spawnSync(BINARY, ['-c', site.daemon.configFile, '-t'], { env, encoding: 'utf8' });
-    assert.equal(status, 2);
-    assert.match(stderr, /AWS_CA_BUNDLE=\/nowhere\.pem: \/nowhere\.pem cannot be read/);
+    for (const [key, file, why] of [['AWS_CA_BUNDLE', '/nowhere.pem', 'No such file or directory'],
+      ['CLIENT_METADATA_CA_FILE', '/etc/passwd', 'it has no certificate in PEM']]) {
+      const env = { PATH: process.env.PATH, [key]: file };
+      const { status, stderr } = spawnSync(BINARY, ['-c', site.daemon.configFile, '-t'], { env, encoding: 'utf8' });
+      assert.equal(status, 2);
+      assert.ok(stderr.includes(`${key}=${file}: ${file}: ${why}\n`), stderr);
+    }
   });
 });
 
