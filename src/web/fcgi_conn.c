@@ -66,8 +66,8 @@ static enum rc take(struct fcgi_conn *c, size_t len, unsigned char **p, size_t *
 /* Exactly len bytes, to `to`, or nowhere if that is NULL. */
 static enum rc take_all(struct fcgi_conn *c, unsigned char *to, size_t len, struct err *e) {
     while (len) {
-        unsigned char *p;
-        size_t n;
+        unsigned char *p = NULL; /* or gcc 14 warns */
+        size_t n = 0;
 
         if (take(c, len, &p, &n, e))
             return e->code;
