@@ -137,6 +137,7 @@ Connect a client now:
   Claude Code          claude mcp add --transport http demo ${mcpUrl}     then /mcp, Authenticate
   MCP Inspector        npx @modelcontextprotocol/inspector                transport "Streamable HTTP"
   by hand              curl -i -X POST ${mcpUrl}
+  the demo's own       MCP_SERVER_URI=${mcpUrl} tests/node tests/demo/client.mjs whoami
 
   Tools are programs in ${path.relative(process.cwd(), given.TOOLS_DIR ?? TOOLS) || '.'}: README.md, "Your first tool".
   The log of mcp-authd follows. Ctrl-C stops everything.
