@@ -63,7 +63,7 @@ static void check_state_dir(struct doctor *d) {
         doctor_fail(d, "make it, owned by the service's user", "STATE_DIR %s is no directory", dir);
     else if (access(dir, W_OK | X_OK))
         doctor_fail(d, "run doctor as the service's user, and let that user own it",
-                    "STATE_DIR %s cannot be written by this user", dir);
+                    "STATE_DIR %s cannot be written by this user: %s", dir, strerror(errno));
     else if (foreign)
         doctor_fail(d, "let the service's user own all that is in STATE_DIR (chown -R)",
                     "%s cannot be written by this user", foreign);
