@@ -55,7 +55,7 @@ static int null_fd; /* takes the place of the listener */
 static void on_signal(int signo) {
     if (signo == SIGTERM)
         draining = 1;
-    else
+    else if (signo == SIGQUIT)
         leaving = 1;
 }
 
@@ -74,7 +74,7 @@ static void on_orphaned(int signo) {
     errno = saved;
 }
 
-/* Signals stay blocked, as the master had them, but for the two that end a worker. */
+/* Signals stay blocked, as the master had them, but for those of worker.h. */
 static void set_signals(struct worker *w) {
     struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: epoll_pwait must return */
     struct sigaction orphaned = {.sa_handler = on_orphaned, .sa_flags = SA_RESTART};
@@ -83,6 +83,7 @@ static void set_signals(struct worker *w) {
     sigemptyset(&orphaned.sa_mask);
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGQUIT, &sa, NULL);
+    sigaction(WORKER_LOOK, &sa, NULL);
     args_of_signal = w->args;
     null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigaction(WORKER_MASTER_ENDED, &orphaned, NULL);
@@ -90,6 +91,7 @@ static void set_signals(struct worker *w) {
     sigprocmask(SIG_SETMASK, NULL, &w->between);
     sigdelset(&w->between, SIGTERM);
     sigdelset(&w->between, SIGQUIT);
+    sigdelset(&w->between, WORKER_LOOK);
 }
 
 static void wake_master(const struct worker *w) {
@@ -414,13 +416,13 @@ static void wait_for_connection(struct worker *w) {
             wake_master(w);
     }
     (void)epoll_pwait(w->epoll, &event, 1, (int)left, &w->between);
-    if (event.data.fd == w->args->listener) {
+    if (event.data.fd != w->args->resume) { /* also after WORKER_LOOK */
         if (serve_next(w, false))
             return;
         accept_failed();
     }
     w->idle_ms = w->now_ms = clock_monotonic_ms();
-    if (event.data.fd == w->args->resume)
+    if (event.data.fd != w->args->listener)
         (void)resume_next(w);
 }
 

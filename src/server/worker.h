@@ -2,6 +2,7 @@
  * between requests only:
  *   TERM  answers its request and those in the listener's queue, and exits
  *   QUIT  answers its request, and exits
+ *   USR1  looks for what waits, if it is idle
  * When the master has ended it closes the listener at once, answers its request, and exits. */
 #pragma once
 
@@ -10,7 +11,8 @@
 #include "app/site_set.h"
 #include "server/scoreboard.h"
 
-#define WORKER_EXIT_START 3          /* exit status of a worker that could not start */
+#define WORKER_EXIT_START 3 /* exit status of a worker that could not start */
+#define WORKER_LOOK SIGUSR1
 #define WORKER_MASTER_ENDED SIGRTMIN /* the death signal that a worker must be started with */
 
 struct catalog;

@@ -174,6 +174,9 @@ static void note_exit(struct master *m, unsigned i, int status) {
     }
     slot_set(s, SLOT_FREE, 0);
     *w = (struct worker_process){0};
+    /* EPOLLEXCLUSIVE: what has come just then may have woken this one alone. */
+    if (WIFSIGNALED(status))
+        workers_signal(m, WORKER_LOOK);
 }
 
 void workers_reap(struct master *m) {

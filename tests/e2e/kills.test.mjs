@@ -4,15 +4,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { BINARY, runnerOf, streamHolderOf, workersOf } from '../parts/daemon.mjs';
 import { CALLERS, startLoad } from '../parts/load.mjs';
 import { modern } from '../parts/mcp.mjs';
 import { paceMs } from '../parts/pace.mjs';
 import * as parked from '../parts/parked.mjs';
+import { start } from '../parts/process.mjs';
 import { startSite } from '../parts/site.mjs';
 import { isRunning, toolFolder, yes } from '../parts/tasks.mjs';
-import { until } from '../parts/util.mjs';
+import { sleep, until } from '../parts/util.mjs';
 
 const HELD = 4;
 // A second, and what a busy machine needs beside the load.
@@ -133,3 +135,32 @@ for (const [name, victim] of Object.entries(VICTIMS)) {
     await until('no program', () => ![...all, ...programs(), ...pidsOf('others')].some(isRunning));
   });
 }
+
+// The kernel wakes one worker for a connection: here the one that has waited longest, which cannot take it any more. There are more workers than
+// are kept, so nobody is started in its place.
+async function killWoken() {
+  const victim = Math.min(...workersOf(site.daemon));
+  execFileSync('taskset', ['-cp', '0', String(victim)]);
+  execFileSync('chrt', ['-i', '-p', '0', String(victim)]);      // it does not run before it is killed
+  const connection = net.connect(site.keys.LISTEN);
+  process.kill(victim, 'SIGKILL');
+  connection.on('error', () => {}).resume().end('not FastCGI');   // which may be reset
+  const ended = await Promise.race([new Promise((resolve) => { connection.once('close', () => resolve(true)); }), sleep(BACK_MS)]);
+  connection.destroy();
+  assert.ok(ended, 'nobody has accepted it');
+  await until('its end', () => !fs.existsSync(`/proc/${victim}`));
+}
+
+test('kill -9 of a worker that has just been woken: another one takes the connection', async () => {
+  const busy = start('taskset', ['-c', '0', 'sh', '-c', 'while :; do :; done']);
+  try {
+    const calls = Array.from({ length: HELD }, hold);
+    await until('the workers', () => workersOf(site.daemon).length > HELD + 2);
+    fs.writeFileSync(tools.file('go'), '');
+    await assertHeld(calls, {});
+    await until('all to wait', () => status().workers.idle > HELD + 2);
+    for (let i = 0; i < HELD; i += 1) await killWoken();
+  } finally {
+    await busy.stop();
+  }
+});
