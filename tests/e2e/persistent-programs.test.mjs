@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { logged, runnerOf, workersOf } from '../parts/daemon.mjs';
+import { killWorkers, logged, runnerOf } from '../parts/daemon.mjs';
 import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { hasEnded, isRunning, toolFolder } from '../parts/tasks.mjs';
@@ -219,7 +219,7 @@ test('if the worker of its call is killed, it ends', async () => {
   const asked = call('faulty', { do: 'hang', file }).catch(() => undefined);
   await until('it to run', () => fs.existsSync(file) && fs.readFileSync(file, 'utf8'));
   const pid = Number(fs.readFileSync(file, 'utf8'));
-  for (const worker of workersOf(site.daemon)) process.kill(worker, 'SIGKILL');
+  killWorkers(site.daemon);
   await hasEnded(pid);
   await asked;
   await until('new workers', async () => (await modern(site, alice, 'tools/list').catch(() => ({}))).status === 200);

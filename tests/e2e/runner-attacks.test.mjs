@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { childrenOf, logged, runnerOf, supervisorsOf, workersOf } from '../parts/daemon.mjs';
+import { childrenOf, killWorkers, logged, runnerOf, supervisorsOf, workersOf } from '../parts/daemon.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
@@ -194,7 +194,7 @@ function kills() {
     const mark = `${path.basename(dir)}-worker`;
     const held = call('shell_long', `setsid sh -c ": ${mark}; sleep 60; :" & sleep 60; :`).catch(() => 'lost');
     await until('the program', () => commands(mark).length >= 2);
-    for (const pid of workersOf(site.daemon)) process.kill(pid, 'SIGKILL');
+    killWorkers(site.daemon);
     await until('the program to end', () => commands(mark).length === 0);
     assert.equal(await held, 'lost');
     assert.equal(text(await until('the next worker', () => shell('echo hello').catch(() => undefined))), 'hello\n');

@@ -73,6 +73,16 @@ export const supervisorsOf = (daemon) => childrenOf({ pid: runnerOf(daemon) }).f
 // The process of the task that was started last.
 export const taskProcessOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-task').map(({ pid }) => pid).sort((a, b) => a - b).at(-1);
 export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-worker').map(({ pid }) => pid);
+// One that was not needed for ten seconds may have ended since it was looked up.
+export function killWorkers(daemon) {
+  for (const pid of workersOf(daemon)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (error.code !== 'ESRCH') throw error;
+    }
+  }
+}
 
 // What /proc/PID/status says of its memory, such as VmHWM, in KiB; 0 of a process that has ended.
 export function memoryOf(pid, what) {
