@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/ioprio.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,6 +39,8 @@
 #define UNLESS_EQUAL(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
 #define UNLESS_ANY_BIT(bits, skip) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), 0, (skip))
 #define IF_EQUAL(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (skip), 0)
+/* Three instructions. */
+#define REQUIRE(field, value) LOAD(field), IF_EQUAL(value, 1), FAIL(EPERM)
 #define IF_AT_LEAST_FAIL(value, error)                                                             \
     BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (value), 0, 1), FAIL(error)
 
@@ -68,6 +72,31 @@ static const struct sock_filter rules[] = {
     FAIL(ENOSYS),
     UNLESS_EQUAL(SYS_setns, 1),
     FAIL(EPERM),
+    /* What these make belongs to the user, not to a process: it would stay after the run, and other
+     * programs could use it. */
+    IF_EQUAL(SYS_shmget, 5),
+    IF_EQUAL(SYS_semget, 4),
+    IF_EQUAL(SYS_msgget, 3),
+    IF_EQUAL(SYS_add_key, 2),
+    IF_EQUAL(SYS_request_key, 1),
+    UNLESS_EQUAL(SYS_keyctl, 1),
+    FAIL(ENOSYS),
+    /* For itself alone: Landlock does not keep these from other processes of the user. */
+    IF_EQUAL(SYS_prlimit64, 4),
+    IF_EQUAL(SYS_sched_setaffinity, 3),
+    IF_EQUAL(SYS_sched_setscheduler, 2),
+    IF_EQUAL(SYS_sched_setparam, 1),
+    UNLESS_EQUAL(SYS_sched_setattr, 4),
+    REQUIRE(args[0], 0),
+    ANSWER(SECCOMP_RET_ALLOW),
+    UNLESS_EQUAL(SYS_setpriority, 7),
+    REQUIRE(args[0], PRIO_PROCESS),
+    REQUIRE(args[1], 0),
+    ANSWER(SECCOMP_RET_ALLOW),
+    UNLESS_EQUAL(SYS_ioprio_set, 7),
+    REQUIRE(args[0], IOPRIO_WHO_PROCESS),
+    REQUIRE(args[1], 0),
+    ANSWER(SECCOMP_RET_ALLOW),
     UNLESS_EQUAL(SYS_clone, 4),
     LOAD_FLAGS,
     UNLESS_ANY_BIT(NAMESPACES, 1),

@@ -14,8 +14,9 @@ struct seccomp_filter {
     uint64_t pass;
 };
 
-/* Contains the calling process and all that it starts, for good: no new namespaces, no io_uring,
- * and sockets of AF_UNIX, AF_NETLINK, IPv4 and IPv6 only. no_new_privs must be set. `ask_tcp`:
+/* Contains the calling process and all that it starts, for good: no new namespaces, no io_uring, no
+ * System V IPC and keys, limits and priorities of the caller alone, and sockets of AF_UNIX,
+ * AF_NETLINK, IPv4 and IPv6 only. no_new_privs must be set. `ask_tcp`:
  * socket(2) for TCP is asked. The kernel takes long to make a filter, so one process makes it for
  * all programs that it starts. false: errno. */
 bool seccomp_contain(bool ask_tcp, struct seccomp_filter *out);

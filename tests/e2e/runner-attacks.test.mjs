@@ -108,6 +108,41 @@ print([name for name in os.environ if 'AWS' in name])`));
     for (const pid of [site.daemon.pid, runnerOf(site.daemon)]) assert.ok(isRunning(pid));
   });
 
+  test('limits, priority and processors of the runner and of the program of another call', async () => {
+    const mark = `${path.basename(dir)}-limited`;
+    const other = shell(`: ${mark}; before=$(nice); sleep 3; [ $before = $(nice) ] && ulimit -n`);
+    const programs = await until('the other program', () => commands(mark).length > 0 && commands(mark).map(Number));
+    const pids = [...programs, ...supervisorsOf(site.daemon), runnerOf(site.daemon), site.daemon.pid];
+    const said = text(await python(`
+import os, resource
+def attempt(what, *args):
+    try:
+        args[0](*args[1:])
+        print(what, args[1:])
+    except OSError: pass
+for pid in ${JSON.stringify(pids)}:
+    attempt('limit', resource.prlimit, pid, resource.RLIMIT_NOFILE, (64, 64))
+    attempt('priority', os.setpriority, os.PRIO_PROCESS, pid, 19)
+    attempt('processors', os.sched_setaffinity, pid, {0})
+    attempt('scheduler', os.sched_setscheduler, pid, os.SCHED_IDLE, os.sched_param(0))
+attempt('priority of all', os.setpriority, os.PRIO_USER, 0, 19)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+os.sched_setaffinity(0, os.sched_getaffinity(0))
+os.nice(1)
+print('its own')`));
+    assert.equal(text(await other), '1024\n');
+    assert.equal(said, 'its own\n');
+  });
+
+  test('memory, queues and keys that stay after its end', async () => {
+    const said = text(await python(`
+import ctypes
+libc = ctypes.CDLL(None)
+print(libc.shmget(0, 4096, 0o1600), libc.semget(0, 1, 0o1600), libc.msgget(0, 0o1600))
+print(libc.syscall(${process.arch === 'arm64' ? 217 : 248}, b'user', b'mcp', b'x', 1, -4))`));
+    assert.equal(said, '-1 -1 -1\n-1\n');
+  });
+
   test('a connection to the runner, to start a program that is not contained', async () => {
     const said = text(await python(`
 import glob, socket
