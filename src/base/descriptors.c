@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,6 +27,15 @@ void descriptor_clear(int *fd) {
 void descriptors_close(const int *fds, size_t count) {
     for (size_t i = 0; i < count; i++)
         (void)close(fds[i]);
+}
+
+void descriptors_allow_most(void) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 bool descriptor_wait(int fd, short events, int64_t until_ms) {

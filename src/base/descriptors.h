@@ -13,6 +13,10 @@ void descriptor_close(int fd);
 /* The same; it is -1 afterwards. */
 void descriptor_clear(int *fd);
 void descriptors_close(const int *fds, size_t count);
+/* As many as this process may have: streams and instances are descriptors, and the kernel lets none
+ * be sent while its user has more on the way than the sender's limit, so a program, whose limit is
+ * lower, could keep its user's other processes from it (unix(7), ETOOMANYREFS). */
+void descriptors_allow_most(void);
 
 /* Waits for one of these events, which are poll(2)'s. False: there is none until that monotonic
  * time, or poll fails. A signal does not end it. */

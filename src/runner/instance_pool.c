@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/param.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -282,16 +281,11 @@ static void accept_client(void) {
 
 static bool open_pool(const struct instance_sockets *s) {
     struct epoll_event nothing = {0};
-    struct rlimit limit;
     sigset_t set;
 
     (void)signal(SIGCHLD, SIG_IGN); /* relays leave no zombies; their end is that of the control */
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
-    if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
     pool.from_runner = *s;
     pool.epoll = epoll_create1(EPOLL_CLOEXEC);
     pool.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* blocked: runner.c */

@@ -316,6 +316,7 @@ int runner_main(int listener, const struct runner_options *o) {
         return 1;
     lower_programs();
     (void)setrlimit(RLIMIT_CORE, &no_core);
+    descriptors_allow_most();
 #ifndef WITH_SANITIZERS /* LeakSanitizer traces its own process */
     (void)prctl(PR_SET_DUMPABLE, 0);
 #endif

@@ -220,6 +220,7 @@ int server_run(const char *config_path, struct site_set *sites,
     m->started_s = time(NULL);
     systemd_notify_open(&m->systemd);
     daemon_forbid_dumps();
+    descriptors_allow_most();
     orphans_adopt(true);
     m->now = (struct generation){
         .number = m->generations = 1, .sites = sites, .config = config, .manifests_s = time(NULL)};

@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/param.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -425,12 +424,7 @@ static void add_input(struct stream_holder *h, int *fd) {
 _Noreturn void stream_holder_main(const struct site_set *sites, struct scoreboard *board,
                                   int channel, int resume, pid_t master) {
     struct stream_holder *h = xcalloc(1, sizeof *h);
-    struct rlimit files;
 
-    if (!getrlimit(RLIMIT_NOFILE, &files)) {
-        files.rlim_cur = files.rlim_max; /* each stream is a descriptor */
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
     h->board = board;
     h->channel = channel;
     h->tasks = (struct task_subscriptions){.sites = sites, .fd = -1};

@@ -61,7 +61,13 @@ os.execv(command[0], command)
         inputSchema: { type: 'object', properties: { script: { type: 'string' } }, required: ['script'] } }));
     }
   }
-  site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), ...config },
+  write('tools.d/stays.py', `#!/usr/bin/python3 -u
+import json, os, sys
+for line in sys.stdin: print(json.dumps({'id': json.loads(line)['id'], 'result': {'pid': os.getpid()}}))
+`, 0o755);
+  write('tools.d/stays.json', JSON.stringify({ name: 'stays', description: 'stays', inputSchema: { type: 'object' },
+    run: { command: ['./stays.py'], output: 'json', persistent: true, idle_s: 1 } }));
+  site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), ...config }, under: ['prlimit', '--nofile=1024:20000'],
     env: { AWS_SECRET_ACCESS_KEY: 'aws-secret-of-the-test' }, mustFail: ['event=worker_exited'] });
   token = await site.cognito.accessToken();
   await logged(site.daemon, 0, /event=runner_started/);
@@ -132,6 +138,33 @@ os.nice(1)
 print('its own')`));
     assert.equal(text(await other), '1024\n');
     assert.equal(said, 'its own\n');
+  });
+
+  test('descriptors on the way to nobody', async () => {
+    const mark = path.join('/tmp', `${path.basename(dir)}-on-the-way`);
+    const held = python(`
+import array, os, socket, time
+fds = array.array('i', [os.open('/dev/null', os.O_RDONLY)] * 250)
+pairs = []
+try:
+    while True:
+        pairs.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+        pairs[-1][0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+except OSError as error:
+    os.mkdir('${mark}')
+    time.sleep(4)
+    os.rmdir('${mark}')
+    print(error.strerror)`);
+    await until('the most', () => fs.existsSync(mark));
+    const from = site.daemon.log.length;
+    site.daemon.signal('SIGHUP');
+    await logged(site.daemon, from, /event=reload_ok/);       // so workers connect to the instances anew
+    const pids = [];
+    for (let i = 0; i < 3; i += 1) pids.push((await call('stays')).structuredContent?.pid);
+    assert.ok(fs.existsSync(mark));
+    assert.match(text(await held), /Too many references/);
+    assert.deepEqual(pids, Array(3).fill(pids[0]));
+    await until('its end', () => !isRunning(pids[0]));
   });
 
   test('memory, queues and keys that stay after its end', async () => {
