@@ -140,10 +140,10 @@ static enum rc failed(struct err *e, const char *what, int code) {
 }
 
 /* LMDB's errors for a damaged file. All processes use the same map size, so a file that is longer
- * than that is damaged too. */
+ * than that is damaged too. EINVAL: the locks are. */
 static int remember_damage(struct lmdb *db, int code) {
     db->damaged |= code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
-                   code == MDB_VERSION_MISMATCH || code == MDB_MAP_RESIZED;
+                   code == MDB_VERSION_MISMATCH || code == MDB_MAP_RESIZED || code == EINVAL;
     return code;
 }
 

@@ -135,9 +135,11 @@ uint32_t mapped_hash(const struct mapped_header *header, const char *key, uint64
 }
 
 bool mapped_file_ready(struct mapped_file *m) {
+    const struct mapped_header *header = m->map;
     struct stat st;
 
-    if (m->map && !fstat(m->fd, &st) && (size_t)st.st_size >= m->size)
+    if (header && !fstat(m->fd, &st) && (size_t)st.st_size >= m->size &&
+        !memcmp(header->magic, m->magic, sizeof header->magic))
         return true;
     close_file(m);
     return !open_file(m, ERR_IGNORED);

@@ -33,5 +33,6 @@ enum rc mapped_file_open(struct mapped_file *m, const char *path, const char mag
                          struct err *e) MUST_USE;
 void mapped_file_close(struct mapped_file *m); /* one that is not open is accepted */
 /* To be called before each use: touching a truncated file would end the process (SIGBUS). Opens or
- * replaces the file again if it is truncated or was not available; false if that fails. */
+ * replaces the file again if it is truncated or overwritten, or was not available; false if that
+ * fails. */
 bool mapped_file_ready(struct mapped_file *m);

@@ -93,6 +93,8 @@ test('a disk that hangs: calls go on, and new logins are told to come back', { t
 
 const cut = (file) => fs.truncateSync(file, 3 * 4096);
 const garbage = (file) => fs.writeFileSync(file, crypto.randomBytes(fs.statSync(file).size), { flag: 'r+' });
+// Not garbage, in which a lock may be one that somebody holds: that ends with the worker that waits for it, after half a minute.
+const noLock = (file) => fs.writeFileSync(file, Buffer.alloc(fs.statSync(file).size, 0xff), { flag: 'r+' });
 const SESSIONS = 'sessions/data.mdb';
 const CACHE = 'cache/data.mdb';
 
@@ -119,6 +121,15 @@ test('damaged files: calls go on, and logins are taken again at once', { timeout
         assert.ok(fs.existsSync(`${at(files[0])}.damaged`));
         damaged += 1;
       }
+    }
+    for (const [damage, file, replaced] of [[noLock, 'sessions/lock.mdb', SESSIONS], [noLock, 'cache/lock.mdb', CACHE],
+      [garbage, 'sessions/ended', 'sessions/ended'], [garbage, 'revoked', 'revoked']]) {
+      fs.rmSync(`${at(replaced)}.damaged`, { force: true });
+      damage(at(file));
+      for (let i = 0; i < 8; i += 1) await callTool(own, held.access_token, 'whoami');
+      await loginsAreTaken();
+      assert.ok(fs.existsSync(`${at(replaced)}.damaged`), file);
+      damaged += 1;
     }
     assert.ok(own.daemon.log.split('event=file_damaged').length > damaged);
     const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
