@@ -7,6 +7,7 @@
 #include "shared/single_flight.h"
 
 #define FETCH_TIMEOUT_MS 5000
+#define LEASE_S 10                          /* for a fetch: then its worker has been killed */
 #define WAIT_MS 1000                        /* for another worker's fetch: see may_wait */
 #define SCRATCH_BYTES_MAX ((size_t)1 << 20) /* a reply, a cached value, and what curl needs */
 
@@ -144,13 +145,10 @@ static bool find_newer(void *arg) {
 }
 
 /* Does what can be done to have the key, cheapest first. The lease is not given back: it is what
- * limits the fetches of this host to one in KEYSET_REFETCH_S. */
+ * limits the fetches of this host to one in KEYSET_REFETCH_S, however they end. */
 static void refresh(struct keyset *k, const char *kid, int64_t now_s) {
-    struct single_flight flight = {.cache = k->cache,
-                                   .name = k->cache_key,
-                                   .lease_s = KEYSET_REFETCH_S,
-                                   .find = find_newer,
-                                   .arg = k};
+    struct single_flight flight = {
+        .cache = k->cache, .name = k->cache_key, .lease_s = LEASE_S, .find = find_newer, .arg = k};
     bool waits;
 
     if (load_from_cache(k) && find_fresh(k, kid, now_s))
@@ -160,6 +158,7 @@ static void refresh(struct keyset *k, const char *kid, int64_t now_s) {
     switch (k->cache ? single_flight_begin(&flight, ERR_IGNORED) : FLIGHT_ALONE) {
     case FLIGHT_LEADS:
         fetch(k, now_s);
+        single_flight_rest(&flight, KEYSET_REFETCH_S);
         break;
     case FLIGHT_ALONE:
         if (may_fetch_alone(k, now_s))

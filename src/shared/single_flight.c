@@ -43,9 +43,18 @@ enum flight_result single_flight_begin(struct single_flight *f, struct err *e) {
 
 /* Does nothing if the lease has expired and another worker has taken it; if it fails, the lease
  * expires. */
-void single_flight_end(const struct single_flight *f) {
+static void replace_lease(const struct single_flight *f, const struct cache_entry *with) {
     const struct cache_entry own = {.value = f->owner, .len = sizeof f->owner};
     lease_key key;
 
-    (void)!cache_swap(f->cache, make_key(f, key), &own, NULL, ERR_IGNORED);
+    (void)!cache_swap(f->cache, make_key(f, key), &own, with, ERR_IGNORED);
+}
+
+void single_flight_end(const struct single_flight *f) {
+    replace_lease(f, NULL);
+}
+
+void single_flight_rest(const struct single_flight *f, int64_t rest_s) {
+    replace_lease(
+        f, &(struct cache_entry){.value = f->owner, .len = sizeof f->owner, .ttl_s = rest_s});
 }

@@ -23,3 +23,5 @@ enum flight_result {
 };
 enum flight_result single_flight_begin(struct single_flight *f, struct err *e) MUST_USE;
 void single_flight_end(const struct single_flight *f);
+/* In place of single_flight_end: nobody asks again for so long. */
+void single_flight_rest(const struct single_flight *f, int64_t rest_s);
