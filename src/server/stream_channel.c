@@ -141,8 +141,11 @@ bool stream_channel_receive(int channel, struct stream_message *out) {
         if (n < 0)
             return false;
         count = (int)descriptors_take(&m, fds);
-        if (!(m.msg_flags & MSG_TRUNC) && parse(buf, (size_t)n, fds, count, out))
+        /* With a descriptor less a message would be of another kind. */
+        if (!(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && parse(buf, (size_t)n, fds, count, out))
             return true;
+        if (m.msg_flags & MSG_CTRUNC)
+            log_warn("stream_not_held", kv("why", strerror(EMFILE)));
         while (count)
             (void)close(fds[--count]);
     }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { reload } from '../parts/audit.mjs';
-import { BINARY, logged, streamHolderOf } from '../parts/daemon.mjs';
+import { BINARY, childrenOf, logged, streamHolderOf } from '../parts/daemon.mjs';
 import { callTool, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { paceMs } from '../parts/pace.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -340,6 +340,21 @@ test('byte for byte: how each stream begins, goes on and ends', async () => {
     await done;
     assert.equal(heard(), begins + told + ends);
   }
+});
+
+test('if there is no descriptor left for a stream, the log says so', async () => {
+  const from = site.daemon.log.length;
+  const holders = () => childrenOf(site.daemon).filter(({ name }) => name === 'mcp-streams');
+  const pid = await until('the only stream holder, after a reload', () => holders().length === 1 && String(holders()[0].pid));
+  const limit = execFileSync('prlimit', ['--pid', pid, '--nofile', '--raw', '--noheadings', '--output', 'SOFT'], { encoding: 'utf8' }).trim();
+  execFileSync('prlimit', ['--pid', pid, '--nofile=3:']);
+  const refused = await listen({ toolsListChanged: true });
+  await logged(site.daemon, from, /event=stream_not_held why="Too many open files"/);
+  execFileSync('prlimit', ['--pid', pid, `--nofile=${limit}:`]);
+  assert.ok(refused.status >= 500, `${refused.status}`); // of the web server
+  const next = await listen({ toolsListChanged: true });
+  await arrives(next, 'notifications/subscriptions/acknowledged');
+  next.close();
 });
 
 test('a reload ends the streams in good order', async () => {
