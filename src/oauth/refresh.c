@@ -116,6 +116,16 @@ static void family_next(struct site *site, struct arena *a, struct refresh_grant
     g->generation++;
 }
 
+void refresh_take_back(struct site *site, struct arena *a, const struct refresh_grant *g) {
+    struct used used, before = {g->generation - 1, clock_now_s(&site->clock)};
+    const struct cache_entry entry = {.value = &before, .len = sizeof before, .ttl_s = USED_S};
+    struct err e;
+
+    if (*g->family && get_used(site, a, g, &used) && used.generation == g->generation &&
+        cache_set(site->cache, family_key(a, "family", g), &entry, USED_MAX, &e))
+        log_warn("refresh_use_store_failed", kv("detail", e.detail));
+}
+
 static void family_end(struct site *site, struct arena *a, const struct refresh_grant *g) {
     const struct cache_entry entry = cache_text_entry("", ENDED_S);
     struct err e;

@@ -41,6 +41,8 @@ const char *family_new(struct arena *a);
 /* out->refresh_token is the next one, sealed: the same for all who come with the same. */
 enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_token *t,
                     struct idp_tokens *out, struct err *e) MUST_USE;
+/* Nobody is given what it was asked for: it does not count as used, and may come late. */
+void refresh_take_back(struct site *site, struct arena *a, const struct refresh_grant *grant);
 /* It was revoked, here or at the provider: it is dead on this host, and so are all that came of its
  * login. */
 void refresh_end(struct site *site, struct arena *a, const struct refresh_grant *grant);

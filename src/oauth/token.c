@@ -264,6 +264,7 @@ static enum rc grant_refresh(struct exchange *x, const struct form *f, struct er
         check_denied_user(x, &tokens, e))
         return e->code;
     if (check_token(x, tokens.access_token, e)) {
+        refresh_take_back(x->site, x->rq->arena, &t.grant);
         if (e->code == ERR_INSUFFICIENT_SCOPE) /* a new login asks for it */
             e->code = ERR_INVALID_GRANT;
         return e->code;

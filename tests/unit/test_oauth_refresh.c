@@ -156,6 +156,39 @@ static void so_does_the_first_alone(void **state) {
     assert_null(refresh(f, second));
 }
 
+/* Such as an answer with a token that nobody can use, as long as an admin has not mended it. */
+static void one_whose_answer_is_not_given_out_may_come_late(void **state) {
+    struct fixture *f = *state;
+    const char *first = login(f), *second = refresh(f, first);
+    struct refresh_token t = {.client_id = CLIENT, .sealed = second};
+    struct err e;
+
+    f->site.clock.fixed_s += DAY;
+    assert_non_null(refresh(f, second));
+    assert_int_equal(refresh_open(&f->site, f->a, &t, &e), OK);
+    refresh_take_back(&f->site, f->a, &t.grant);
+    f->site.clock.fixed_s += DAY;
+    assert_non_null(refresh(f, second));
+    assert_int_equal(revoked, 0);
+    refresh_take_back(&f->site, f->a, &t.grant);
+    f->site.clock.fixed_s += DAY;
+    assert_null(refresh(f, first)); /* the one before is late all the same */
+    assert_int_equal(revoked, 1);
+}
+
+static void an_older_one_is_not_taken_back(void **state) {
+    struct fixture *f = *state;
+    const char *first = login(f), *second = refresh(f, first);
+    struct refresh_token t = {.client_id = CLIENT, .sealed = first};
+    struct err e;
+
+    assert_non_null(refresh(f, second));
+    assert_int_equal(refresh_open(&f->site, f->a, &t, &e), OK);
+    refresh_take_back(&f->site, f->a, &t.grant);
+    f->site.clock.fixed_s += DAY;
+    assert_null(refresh(f, second));
+}
+
 /* Each gets an answer of its own, and one of them is used later. */
 static void where_nothing_is_given_again_parallel_ones_are_not_late(void **state) {
     struct fixture *f = *state;
@@ -226,6 +259,8 @@ int main(void) {
         WITH_HOST(one_whose_answer_was_lost_comes_again),
         WITH_HOST(one_that_comes_late_ends_all_of_its_login),
         WITH_HOST(so_does_the_first_alone),
+        WITH_HOST(one_whose_answer_is_not_given_out_may_come_late),
+        WITH_HOST(an_older_one_is_not_taken_back),
         WITH_HOST(where_nothing_is_given_again_parallel_ones_are_not_late),
         WITH_HOST(one_of_an_earlier_version_begins_a_login_of_its_own),
         WITH_HOST(one_that_was_revoked_is_dead_with_its_login),
