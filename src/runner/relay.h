@@ -208,6 +208,9 @@ struct relay {
     unsigned call_count, parked;
     struct relay_subscription subscriptions[RELAY_SUBSCRIPTIONS_MAX];
     unsigned subscription_count;
+    int64_t again_ms; /* when to make them again, since the server has lost them; 0: not */
+    int64_t lost_ms;  /* when they were last made again; 0: never */
+    unsigned losses;  /* soon one after the other */
     int64_t first_id; /* those of calls are greater */
     int64_t next_id;
     /* Requests of the relay itself; NULL: there is none. */
@@ -316,11 +319,12 @@ int64_t relay_listen_due(struct relay *r);
 /* ---- relay_subscriptions.c ---- */
 
 void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct json *message);
-/* Ends those whose time is over, or all if no caller can come. When it is due again. */
+/* Ends those whose time is over, or all if no caller can come, and makes lost ones again. When it
+ * is due again. */
 int64_t relay_subscriptions_due(struct relay *r);
 void relay_resource_changed(struct relay *r, const char *uri); /* NULL: any may have */
 /* The server may have forgotten all subscriptions, and what it has said of them may be lost. */
-void relay_subscribe_again(struct relay *r);
+void relay_subscriptions_lost(struct relay *r);
 /* The server's lists have, or may have: once a second at most. */
 void relay_lists_changed(struct relay *r);
 /* Tells of that if it is time. When it is due; INT64_MAX: not. */

@@ -388,7 +388,7 @@ static void take_notification(struct relay *r, struct json *message, const char 
     } else if (!strcmp(method, "notifications/cancelled")) {
         relay_withdraw_question(r, json_get(params, "requestId"));
     } else if (!strcmp(method, SERVER_SUBSCRIPTIONS_LOST)) {
-        relay_subscribe_again(r);
+        relay_subscriptions_lost(r);
     } else if (text_ends_with(method, "/list_changed")) {
         r->changes++;
         tell_change(r);

@@ -5,6 +5,8 @@
 
 #include "runner/relay.h"
 
+#define LASTED_MS 30000 /* subscriptions that were made again: the next loss is no series */
+
 static struct relay_subscription *find(struct relay *r, const char *uri) {
     for (unsigned i = 0; i < r->subscription_count; i++)
         if (!strcmp(r->subscriptions[i].uri, uri))
@@ -83,10 +85,48 @@ static void drop(struct relay *r, unsigned i) {
     *s = r->subscriptions[--r->subscription_count];
 }
 
+/* "The URI may be a sub-resource of the one that the client subscribed to." */
+static bool concerns(const struct relay_subscription *s, const char *uri) {
+    const size_t len = strlen(s->uri);
+
+    return !strncmp(s->uri, uri, len) && (!uri[len] || uri[len] == '/' || s->uri[len - 1] == '/');
+}
+
+void relay_resource_changed(struct relay *r, const char *uri) {
+    for (unsigned i = 0; i < r->subscription_count; i++)
+        if (!uri || concerns(&r->subscriptions[i], uri))
+            (void)futimens(r->subscriptions[i].file, NULL);
+}
+
+static void subscribe_again(struct relay *r) {
+    r->again_ms = 0;
+    r->lost_ms = clock_monotonic_ms();
+    arena_reset(r->arena);
+    for (unsigned i = 0; i < r->subscription_count && r->to_server.len < RELAY_QUEUE_MAX; i++)
+        tell_server(r, "resources/subscribe", r->subscriptions[i].uri);
+    relay_resource_changed(r, NULL);
+}
+
+/* Less and less often: a server may lose its session each time that it is asked. */
+void relay_subscriptions_lost(struct relay *r) {
+    const int64_t now = clock_monotonic_ms();
+
+    if (r->again_ms)
+        return;
+    r->again_ms = now;
+    if (now < r->lost_ms + LASTED_MS)
+        r->again_ms += clock_back_off_ms(&r->losses, RELAY_LISTEN_FIRST_MS, RELAY_LISTEN_MAX_MS);
+    else
+        r->losses = 0;
+}
+
 int64_t relay_subscriptions_due(struct relay *r) {
     const int64_t now = clock_monotonic_ms();
-    int64_t due = INT64_MAX;
+    int64_t due;
 
+    if (r->again_ms && r->again_ms <= now)
+        subscribe_again(r);
+    due = r->again_ms ? r->again_ms : INT64_MAX;
     for (unsigned i = 0; i < r->subscription_count;) {
         const struct relay_subscription *s = &r->subscriptions[i];
 
@@ -102,25 +142,6 @@ int64_t relay_subscriptions_due(struct relay *r) {
             relay_listen(r);
     }
     return due;
-}
-
-/* "The URI may be a sub-resource of the one that the client subscribed to." */
-static bool concerns(const struct relay_subscription *s, const char *uri) {
-    const size_t len = strlen(s->uri);
-
-    return !strncmp(s->uri, uri, len) && (!uri[len] || uri[len] == '/' || s->uri[len - 1] == '/');
-}
-
-void relay_resource_changed(struct relay *r, const char *uri) {
-    for (unsigned i = 0; i < r->subscription_count; i++)
-        if (!uri || concerns(&r->subscriptions[i], uri))
-            (void)futimens(r->subscriptions[i].file, NULL);
-}
-
-void relay_subscribe_again(struct relay *r) {
-    for (unsigned i = 0; i < r->subscription_count && r->to_server.len < RELAY_QUEUE_MAX; i++)
-        tell_server(r, "resources/subscribe", r->subscriptions[i].uri);
-    relay_resource_changed(r, NULL);
 }
 
 /* ---- the lists ---- */

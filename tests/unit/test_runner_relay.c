@@ -647,6 +647,29 @@ static void test_the_server_is_told_of_a_subscription_once(void **state) {
     end_subscriptions();
 }
 
+#define LOST "{\"method\":\"" SERVER_SUBSCRIPTIONS_LOST "\"}"
+
+static void test_lost_subscriptions_are_made_again_with_longer_and_longer_waits(void **state) {
+    (void)state;
+    (void)subscribe("x:a", "u", "60");
+    (void)to_server();
+    r.lost_ms = -RELAY_LISTEN_MAX_MS; /* never */
+    for (int wait = 0; wait <= 4 * RELAY_LISTEN_FIRST_MS; wait = wait ? 2 * wait : 1000) {
+        from_server(LOST);
+        from_server(LOST);
+        assert_in_range(r.again_ms, clock_monotonic_ms() + wait - 500, clock_monotonic_ms() + wait);
+        r.again_ms = clock_monotonic_ms();
+        (void)relay_subscriptions_due(&r);
+        assert_true(has(to_server(), "\"resources/subscribe\",\"params\":{\"uri\":\"x:a\"}"));
+        (void)relay_subscriptions_due(&r);
+        assert_string_equal(to_server(), "");
+    }
+    r.lost_ms = clock_monotonic_ms() - RELAY_LISTEN_MAX_MS;
+    from_server(LOST);
+    assert_true(r.again_ms <= clock_monotonic_ms());
+    end_subscriptions();
+}
+
 static void test_a_change_of_lists_touches_a_file_once_a_second(void **state) {
     struct stat before, after;
     char path[] = "/tmp/mcp-relay-XXXXXX";
@@ -731,6 +754,7 @@ int main(void) {
         TEST(test_changes_are_asked_for_again_with_longer_and_longer_waits),
         TEST(test_changes_are_asked_for_when_there_are_fewer_calls_again),
         TEST(test_the_server_is_told_of_a_subscription_once),
+        TEST(test_lost_subscriptions_are_made_again_with_longer_and_longer_waits),
         TEST(test_a_change_of_lists_touches_a_file_once_a_second),
         TEST(test_subscriptions_have_limits),
     };
