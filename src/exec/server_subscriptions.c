@@ -37,8 +37,9 @@ int server_touch_file(const char *path) {
     return fd;
 }
 
-static bool subscribe(struct mcp_call *c, const struct server *s, const char *uri, const char *user,
-                      int64_t seconds) {
+/* Returns a word for what came of it, as of an execution. */
+static const char *subscribe(struct mcp_call *c, const struct server *s, const char *uri,
+                             const char *user, int64_t seconds) {
     struct server_request request = {
         .server = s,
         .timeout_ms = s->start_s * 1000,
@@ -49,17 +50,17 @@ static bool subscribe(struct mcp_call *c, const struct server *s, const char *ur
     struct server_answer answer;
 
     if (seconds <= 0)
-        return false;
+        return "late";
     (void)mkdir(arena_printf(c->arena, "%s/servers", state), 0700);
     (void)mkdir(arena_printf(c->arena, "%s/servers/updates", state), 0700);
     request.file = server_touch_file(path_of(c, "", slot_of(c, s, uri)));
     if (request.file < 0)
-        return false;
+        return "no_file";
     server_request(c, &request, &answer);
     (void)close(request.file);
     if (answer.execution.failure)
         log_info("subscription_failed", kv("server", s->name), kv("why", answer.execution.failure));
-    return !answer.execution.failure;
+    return answer.execution.outcome;
 }
 
 static void write_record(struct mcp_call *c, const struct server *s, const char *uri) {
@@ -83,12 +84,15 @@ const char *server_subscribe(struct mcp_call *c, const struct resource *r, const
 
     if (!item->server->subscribes || item->server->program.lifetime == RUNS_ONCE ||
         server_denies_uri(item->server, c->arena, uri) ||
-        !subscribe(c, item->server, uri, server_user(c),
-                   c->client.claims->exp - clock_now_s(&c->x->site->clock)))
+        strcmp(subscribe(c, item->server, uri, server_user(c),
+                         c->client.claims->exp - clock_now_s(&c->x->site->clock)),
+               "ok") != 0)
         return NULL;
     write_record(c, item->server, uri);
     return path_of(c, "", slot_of(c, item->server, uri));
 }
+
+#define GOES_ON "ok limited" /* one user may have more than a server is told of */
 
 void server_subscriptions_renew(struct mcp_call *c, const struct server *s) {
     const int64_t now = clock_now_s(&c->x->site->clock);
@@ -105,7 +109,7 @@ void server_subscriptions_renew(struct mcp_call *c, const struct server *s) {
         user = json_get_str(o, "user");
         if (json_get_is(o, "server", s->name) && uri && user &&
             json_get_int(o, "until_s", &until_s) && until_s > now &&
-            !subscribe(c, s, uri, user, until_s - now))
+            !list_has(GOES_ON, subscribe(c, s, uri, user, until_s - now)))
             return;
     }
 }
