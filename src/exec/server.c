@@ -166,19 +166,22 @@ static struct json *input_request_of_result(struct arena *a, const struct server
 }
 
 /* "URL Elicitation Required Error" of 2025-11-25: the pages that the user has to visit before the
- * call is sent again, as requests to the client. NULL: it is another error, or a client that cannot
- * be asked to open them: then they are nothing but the text of the error. */
+ * call is sent again, as requests to the client. NULL: it is another error, or has others than
+ * pages or too many, or is for a client that cannot be asked to open them: then they are nothing
+ * but the text of the error. */
 #define URL_ELICITATION_REQUIRED (-32042)
 static struct json *pages_of_error(struct mcp_call *c, const struct invocation *i,
                                    const struct json *error) {
     const struct json *list = json_get(json_get(error, "data"), "elicitations");
     struct json *requests = json_new_object(c->arena);
 
-    for (size_t n = 0; code_of(error) == URL_ELICITATION_REQUIRED && n < json_len(list); n++) {
+    if (code_of(error) != URL_ELICITATION_REQUIRED || json_len(list) > CLIENT_REQUESTS_MAX)
+        return NULL;
+    for (size_t n = 0; n < json_len(list); n++) {
         struct json *request = json_new_member(c->arena, "params", json_at(list, n));
 
         json_put_str(request, "method", "elicitation/create");
-        if (refusal(c, i, request))
+        if (!json_get_is(json_at(list, n), "mode", "url") || refusal(c, i, request))
             return NULL;
         json_put(requests, arena_printf(c->arena, "page%zu", n + 1), request);
     }

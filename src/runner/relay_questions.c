@@ -138,7 +138,7 @@ static void ask_caller(struct relay *r, struct relay_call *call, const char *met
     struct json *o = json_new_object(r->arena);
     uint8_t ticket[RELAY_TICKET_LEN / 2];
 
-    if (!page || !relay_keep_text(r, page, call->page))
+    if (page && !relay_keep_text(r, page, call->page))
         *call->page = 0;
     arc4random_buf(ticket, sizeof ticket);
     memcpy(call->ticket, hex_encode(r->arena, ticket, sizeof ticket), sizeof call->ticket);

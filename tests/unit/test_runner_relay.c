@@ -277,6 +277,8 @@ static void test_questions_that_wait_have_a_limit(void **state) {
 #define PAGE(id)                                                                                   \
     "{\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"mode\":\"url\","                \
     "\"elicitationId\":\"" id "\",\"url\":\"https://example.com/\",\"message\":\"m\"}}"
+#define ROOTS_OF(call)                                                                             \
+    "{\"id\":\"r\",\"method\":\"roots/list\",\"params\":{\"_meta\":{\"progressToken\":" call "}}}"
 #define COMPLETE(id)                                                                               \
     "{\"method\":\"notifications/elicitation/complete\",\"params\":{\"elicitationId\":" id "}}"
 
@@ -289,6 +291,8 @@ static void test_that_a_page_is_done_is_told_to_the_call_that_asked_for_it(void 
     ticket = asked(0);
     from_caller(0, OF("b"));
     resume(1, ticket, ",\"answer\":{\"result\":{\"action\":\"accept\"}}");
+    from_server(ROOTS_OF("2")); /* while the user visits it */
+    resume(1, asked(1), ANSWER);
     from_server(COMPLETE("\"other\""));
     from_server(COMPLETE("null"));
     from_server(COMPLETE("\"e\""));
