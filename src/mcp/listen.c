@@ -91,9 +91,12 @@ static struct json *grant(struct mcp_call *c, const struct json *requested, stru
             add_list_change(c, b, i);
             json_put_bool(granted, lists[i].filter, true);
         }
-    for (size_t i = 0; i < json_len(uris) && json_len(granted_uris) < SUBSCRIPTIONS_MAX; i++)
-        if (add_resource(c, b, json_str(json_at(uris, i))))
-            json_add(granted_uris, json_at(uris, i));
+    for (size_t i = 0; i < json_len(uris) && json_len(granted_uris) < SUBSCRIPTIONS_MAX; i++) {
+        const char *uri = json_str(json_at(uris, i));
+
+        if (uri && !json_has_str(granted_uris, uri) && add_resource(c, b, uri))
+            json_add_str(granted_uris, uri);
+    }
     if (json_len(granted_uris))
         json_put(granted, "resourceSubscriptions", granted_uris);
     return granted;

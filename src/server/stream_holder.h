@@ -112,7 +112,7 @@ struct stream_holder {
 /* The stream is held until `until_s`; its records are sent once its files are watched. */
 bool stream_channel_send_stream(int channel, const struct fcgi_detached *stream, int64_t until_s,
                                 const struct buf *subscriptions);
-/* Replaces the subscriptions of the streams that have the same key. */
+/* Replaces the subscriptions of the streams that have the same key; without a user it ends them. */
 bool stream_channel_replace(int channel, const struct buf *subscriptions);
 bool stream_channel_send_unsent(int channel, const struct fcgi_unsent *reply);
 

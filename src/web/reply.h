@@ -45,8 +45,8 @@ struct reply {
     bool ended;              /* and its end was sent */
     bool parked;             /* it was given away: nothing is sent or logged here any more */
     /* What a streamed reply waits for when its handler has returned (subscription.h), set before it
-     * begins. For one that is not streamed: what the streams of the same key wait for from now on.
-     * Or NULL. */
+     * begins. For one that is not streamed: what the streams of the same key wait for from now on,
+     * or that they are ended (SUBSCRIPTION_KEY). Or NULL. */
     const struct buf *subscriptions;
     int64_t subscription_until_s; /* and no longer than this */
 };

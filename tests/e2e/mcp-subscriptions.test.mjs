@@ -167,8 +167,9 @@ test('a resource that changes is told, by writing and by renaming', async () => 
   await until('the second message', () => stream.messages.length === 3);
   stream.close();
 
-  const both = await listen({ resourceSubscriptions: ['doc://note', 'doc://same'] });
+  const both = await listen({ resourceSubscriptions: ['doc://note', 'doc://same', 'doc://note'] });
   await arrives(both, 'notifications/subscriptions/acknowledged');
+  assert.deepEqual(both.messages[0].params.notifications.resourceSubscriptions, ['doc://note', 'doc://same'], 'each once');
   write('resources.d/note.txt', 'two');
   await until('both to be told of their file', () => ['doc://note', 'doc://same'].every((uri) => both.messages.some(({ params }) => params.uri === uri)));
   both.close();
