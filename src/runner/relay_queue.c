@@ -77,10 +77,14 @@ bool relay_queue_write(struct relay_queue *q, int fd) {
 }
 
 bool relay_queue_line(struct relay_queue *q, struct text *line) {
-    const char *begin = q->p + q->from, *end = q->len ? memchr(begin, '\n', q->len) : NULL;
+    const char *begin, *end;
 
-    if (!end && !q->len)
+    if (!q->len) {
         relay_queue_take(q, 0);
+        return false;
+    }
+    begin = q->p + q->from;
+    end = memchr(begin, '\n', q->len);
     if (!end)
         return false;
     *line = (struct text){begin, (size_t)(end - begin)};
