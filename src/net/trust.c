@@ -124,6 +124,8 @@ static void note_places(struct trust_file *f, const char *text) {
             continue;
         f->places = xrealloc(f->places, (f->count + 1) * sizeof place);
         f->places[f->count++] = place;
+        if (f->count == f->most)
+            return;
     }
 }
 
@@ -156,7 +158,7 @@ static int open_file(struct trust_file *f, const char **why) {
 }
 
 bool trust_file_is_good(const char *path, const char **why) {
-    struct trust_file f = {.path = path};
+    struct trust_file f = {.path = path, .most = 1};
     const int fd = open_file(&f, why);
     const bool good = fd >= 0 && f.count;
 

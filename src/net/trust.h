@@ -15,7 +15,7 @@ struct trust_file {
     const char *path;
     struct file_version version; /* of what was read */
     struct trust_place *places;
-    size_t count;
+    size_t count, most; /* most: after so many none is looked for; 0: all are */
 };
 
 struct trust {
