@@ -101,18 +101,22 @@ static enum family_status family_status(struct site *site, struct arena *a,
                : FAMILY_GOOD;
 }
 
-/* Remembers that it was used, and makes it the next one. */
-static void family_next(struct site *site, struct arena *a, struct refresh_grant *g) {
+static void remember_use(struct site *site, struct arena *a, const struct refresh_grant *g) {
     struct used used, now = {g->generation, clock_now_s(&site->clock)};
     const struct cache_entry entry = {.value = &now, .len = sizeof now, .ttl_s = USED_S};
     struct err e;
 
-    if (!*g->family) { /* of an earlier version */
+    if ((!get_used(site, a, g, &used) || used.generation < now.generation) &&
+        cache_set(site->cache, family_key(a, "family", g), &entry, USED_MAX, &e))
+        log_warn("refresh_use_store_failed", kv("detail", e.detail));
+}
+
+/* Remembers that it was used, and makes it the next one. */
+static void family_next(struct site *site, struct arena *a, struct refresh_grant *g) {
+    if (*g->family)
+        remember_use(site, a, g);
+    else /* of an earlier version */
         g->family = random_text(a, FAMILY_ID_BYTES);
-    } else if (!get_used(site, a, g, &used) || used.generation < now.generation) {
-        if (cache_set(site->cache, family_key(a, "family", g), &entry, USED_MAX, &e))
-            log_warn("refresh_use_store_failed", kv("detail", e.detail));
-    }
     g->generation++;
 }
 
@@ -306,8 +310,11 @@ enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_tok
         return dead(e);
     if (status == FAMILY_REUSED)
         return end_reused(site, a, t, e);
-    if (find_result(&r))
+    if (find_result(&r)) {
+        if (!r.rc && *t->grant.family) /* since its use may have been taken back */
+            remember_use(site, a, &t->grant);
         return r.rc;
+    }
     if (idp_wait_begin(site->idp, e))
         return e->code;
     rc = ask_once(&r, t);

@@ -176,6 +176,22 @@ static void one_whose_answer_is_not_given_out_may_come_late(void **state) {
     assert_int_equal(revoked, 1);
 }
 
+/* The answer was kept, and is given out to the next who comes with it. */
+static void one_that_was_taken_back_counts_as_used_when_its_answer_is_given(void **state) {
+    struct fixture *f = *state;
+    const char *second = refresh(f, login(f));
+    struct refresh_token t = {.client_id = CLIENT, .sealed = second};
+    struct err e;
+
+    assert_non_null(refresh(f, second));
+    assert_int_equal(refresh_open(&f->site, f->a, &t, &e), OK);
+    refresh_take_back(&f->site, f->a, &t.grant);
+    assert_non_null(refresh(f, second));
+    f->site.clock.fixed_s += DAY;
+    assert_null(refresh(f, second));
+    assert_int_equal(revoked, 1);
+}
+
 static void an_older_one_is_not_taken_back(void **state) {
     struct fixture *f = *state;
     const char *first = login(f), *second = refresh(f, first);
@@ -260,6 +276,7 @@ int main(void) {
         WITH_HOST(one_that_comes_late_ends_all_of_its_login),
         WITH_HOST(so_does_the_first_alone),
         WITH_HOST(one_whose_answer_is_not_given_out_may_come_late),
+        WITH_HOST(one_that_was_taken_back_counts_as_used_when_its_answer_is_given),
         WITH_HOST(an_older_one_is_not_taken_back),
         WITH_HOST(where_nothing_is_given_again_parallel_ones_are_not_late),
         WITH_HOST(one_of_an_earlier_version_begins_a_login_of_its_own),
