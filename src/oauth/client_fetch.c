@@ -1,5 +1,6 @@
 #include "oauth/client_fetch.h"
 
+#include <inttypes.h>
 #include <sys/param.h>
 
 #include "base/json.h"
@@ -12,6 +13,8 @@
 #define LIMIT_WAIT_MS 200 /* for one of the workers that fetch to be done */
 #define LIMIT_STEP_MS 10
 #define LEASE_S (CLIENT_DOCUMENT_TIMEOUT_MS / 1000 + 2)
+#define REFUSED_S (CLIENT_DOCUMENT_TIMEOUT_MS / 1000) /* nobody waits longer */
+#define REFUSED_MAX 1024
 
 /* A document as it lies in the cache. */
 struct kept {
@@ -26,10 +29,12 @@ struct lookup {
     const struct document_kind *kind;
     const char *url;
     int64_t since_s;
-    const char *key; /* in the cache */
+    const char *key, *refusal_key; /* in the cache */
+    int64_t wait_ms; /* monotonic: since when it waits for an answer; 0: it does not */
     bool has_kept;
     struct kept kept; /* if has_kept */
     struct json **out;
+    enum rc rc;
     struct err *e;
 };
 
@@ -49,17 +54,35 @@ static bool read_kept(const struct lookup *l, struct kept *out) {
            !l->kind->check(l->site->config, l->a, out->document, l->url, ERR_IGNORED);
 }
 
-/* What there is to say without asking: a document that is fresh. */
+/* The answer to another worker, while this one waited for it. It is nothing to those who come later
+ * (draft §4.4). */
+static bool read_refusal(const struct lookup *l) {
+    struct cache_entry entry;
+    char *why;
+
+    if (!l->wait_ms || cache_get(l->site->cache, l->a, l->refusal_key, &entry, ERR_IGNORED) ||
+        strtoll(entry.value, &why, 10) <= l->wait_ms)
+        return false;
+    (void)invalid_client(l->e, "%s", why + 1);
+    return true;
+}
+
+/* What there is to say without asking: a document that is fresh, or why there is none. */
 static bool find_result(void *arg) {
     struct lookup *l = arg;
 
     if (!l->site->cache)
         return false;
     l->has_kept = read_kept(l, &l->kept);
-    if (!l->has_kept || l->kept.stored_s < l->since_s ||
-        clock_now_s(&l->site->clock) >= l->kept.fresh_until_s)
+    if (l->has_kept && l->kept.stored_s >= l->since_s &&
+        clock_now_s(&l->site->clock) < l->kept.fresh_until_s) {
+        *l->out = l->kept.document;
+        l->rc = OK;
+        return true;
+    }
+    if (!read_refusal(l))
         return false;
-    *l->out = l->kept.document;
+    l->rc = ERR_INVALID_CLIENT;
     return true;
 }
 
@@ -92,13 +115,16 @@ static void keep(const struct lookup *l, const struct http_reply *rp) {
         log_warn("client_document_cache_failed", kv("url", l->url), kv("detail", e.detail));
 }
 
-/* A document that its server took away is not used for lack of an answer later. That it did so is
- * not remembered (draft §4.4): whoever mends a document sees it work at once. */
-static void forget(const struct lookup *l) {
-    const struct cache_entry none = cache_text_entry("", 0);
+/* Tells those who wait for this answer, and forgets what there was: a document that its server took
+ * away is not used for lack of an answer later. */
+static void share_refusal(const struct lookup *l) {
+    const char *why = arena_printf(l->a, "%" PRId64 " %s", clock_monotonic_ms(), l->e->text);
+    const struct cache_entry none = cache_text_entry("", 0),
+                             refusal = cache_text_entry(why, REFUSED_S);
     struct err e;
 
-    if (cache_set(l->site->cache, l->key, &none, DOCUMENTS_CACHED_MAX, &e))
+    if ((l->has_kept && cache_set(l->site->cache, l->key, &none, DOCUMENTS_CACHED_MAX, &e)) ||
+        cache_set(l->site->cache, l->refusal_key, &refusal, REFUSED_MAX, &e))
         log_warn("client_document_cache_failed", kv("url", l->url), kv("detail", e.detail));
 }
 
@@ -160,13 +186,13 @@ static enum rc fetch(const struct lookup *l, int64_t until_ms) {
     rc = check_fetched(l, rc, &rp);
     if (!rc && l->site->cache)
         keep(l, &rp);
-    if (rc == ERR_INVALID_CLIENT && l->has_kept)
-        forget(l);
+    if (rc == ERR_INVALID_CLIENT && l->site->cache)
+        share_refusal(l);
     return rc;
 }
 
-/* One worker fetches it and the others wait. A failure is not shared: then another one fetches it,
- * in what is left of the time that the first one had too. */
+/* One worker fetches it and the others wait. A failure that may pass is not shared: then another
+ * one fetches it, in what is left of the time that the first one had too. */
 static enum rc fetch_once(struct lookup *l) {
     struct single_flight flight = {.cache = l->site->cache,
                                    .name = l->key,
@@ -182,7 +208,7 @@ static enum rc fetch_once(struct lookup *l) {
     while (result == FLIGHT_ENDED)
         result = single_flight_begin(&flight, l->e);
     if (result == FLIGHT_FOUND)
-        return OK;
+        return l->rc;
     if (result == FLIGHT_TIMEOUT)
         return err_set(l->e, ERR_UPSTREAM, "the server of %s did not answer", l->kind->name);
     rc = fetch(l, flight.until_ms);
@@ -219,7 +245,7 @@ static enum rc ask(struct lookup *l) {
                            "too many clients are being looked up just now; try again");
         clock_sleep_ms(LIMIT_STEP_MS);
         if (find_result(l))
-            return OK;
+            return l->rc;
     }
     rc = fetch_once(l);
     if (rc == ERR_UPSTREAM) /* nobody can say that it will pass */
@@ -240,9 +266,11 @@ enum rc document_get(struct site *site, struct arena *a, const struct document_r
     enum rc rc;
 
     l.key = text_concat(a, rq->kind->id, ":", sha256_base64url(a, rq->url, SHA256_LEN));
+    l.refusal_key = text_concat(a, "no-", l.key);
     *out = NULL;
     if (find_result(&l))
         return OK;
+    l.wait_ms = clock_monotonic_ms();
     rc = ask(&l);
     /* RFC 5861 §4. So too if none could be asked for: a stranger's slow server must not stop known
      * clients. */

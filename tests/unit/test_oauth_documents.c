@@ -31,7 +31,8 @@ static struct {
     enum rc rc;
     long status;
     const char *head, *body;
-    int calls;
+    int calls,
+        asked; /* asked: is told that a fetch has begun, which then takes 200 ms; 0: nothing */
 } server;
 
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
@@ -41,6 +42,10 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     assert_int_equal(rq->max_reply_bytes, 5120);
     assert_true(rq->timeout_ms <= 5000);
     server.calls++;
+    if (server.asked) {
+        (void)!write(server.asked, "y", 1);
+        (void)usleep(200000);
+    }
     if (server.rc)
         return err_set(e, server.rc, "scripted");
     *out = reply_of(a, server.head);
@@ -344,6 +349,34 @@ static void what_another_worker_does_not_get_is_fetched(void **state) {
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+/* But for those alone who wait for that very answer. */
+static void what_another_worker_is_refused_is_not_fetched_again(void **state) {
+    struct fixture *f = *state;
+    int ready[2];
+    pid_t pid;
+    char c;
+
+    answers("", DOCUMENT("mended"));
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        server.status = 404;
+        server.asked = ready[1];
+        _exit(cache_open(f->dir, 8, &f->site.clock, &f->site.cache, &f->e) || seen(f, 0));
+    }
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    assert_null(seen(f, 0));
+    assert_int_equal(f->e.code, ERR_INVALID_CLIENT);
+    assert_non_null(strstr(f->e.text, "404"));
+    assert_asked(0);
+    assert_string_equal(seen(f, 0), "mended");
+    assert_asked(1);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+}
+
 static void half_of_the_workers_wait_for_documents_and_no_more(void **state) {
     struct fixture *f = *state;
     pid_t first, second;
@@ -500,6 +533,7 @@ int main(void) {
         WITH_SERVER(what_is_kept_is_checked_again),
         WITH_SERVER(what_another_worker_fetches_is_not_fetched_again),
         WITH_SERVER(what_another_worker_does_not_get_is_fetched),
+        WITH_SERVER(what_another_worker_is_refused_is_not_fetched_again),
         WITH_SERVER(half_of_the_workers_wait_for_documents_and_no_more),
         WITH_SERVER(of_several_sites_one_takes_a_quarter_and_all_together_three),
         WITH_SERVER(one_that_cannot_be_asked_for_now_leaves_what_there_was),
