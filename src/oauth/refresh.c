@@ -101,14 +101,22 @@ static enum family_status family_status(struct site *site, struct arena *a,
                : FAMILY_GOOD;
 }
 
-static void remember_use(struct site *site, struct arena *a, const struct refresh_grant *g) {
-    struct used used, now = {g->generation, clock_now_s(&site->clock)};
-    const struct cache_entry entry = {.value = &now, .len = sizeof now, .ttl_s = USED_S};
+/* Tokens of the family up to this one count as used, the youngest since now. */
+static void set_used(struct site *site, struct arena *a, const struct refresh_grant *g,
+                     int64_t generation) {
+    const struct used used = {generation, clock_now_s(&site->clock)};
+    const struct cache_entry entry = {.value = &used, .len = sizeof used, .ttl_s = USED_S};
     struct err e;
 
-    if ((!get_used(site, a, g, &used) || used.generation < now.generation) &&
-        cache_set(site->cache, family_key(a, "family", g), &entry, USED_MAX, &e))
+    if (cache_set(site->cache, family_key(a, "family", g), &entry, USED_MAX, &e))
         log_warn("refresh_use_store_failed", kv("detail", e.detail));
+}
+
+static void remember_use(struct site *site, struct arena *a, const struct refresh_grant *g) {
+    struct used used;
+
+    if (!get_used(site, a, g, &used) || used.generation < g->generation)
+        set_used(site, a, g, g->generation);
 }
 
 /* Remembers that it was used, and makes it the next one. */
@@ -121,13 +129,10 @@ static void family_next(struct site *site, struct arena *a, struct refresh_grant
 }
 
 void refresh_take_back(struct site *site, struct arena *a, const struct refresh_grant *g) {
-    struct used used, before = {g->generation - 1, clock_now_s(&site->clock)};
-    const struct cache_entry entry = {.value = &before, .len = sizeof before, .ttl_s = USED_S};
-    struct err e;
+    struct used used;
 
-    if (*g->family && get_used(site, a, g, &used) && used.generation == g->generation &&
-        cache_set(site->cache, family_key(a, "family", g), &entry, USED_MAX, &e))
-        log_warn("refresh_use_store_failed", kv("detail", e.detail));
+    if (*g->family && get_used(site, a, g, &used) && used.generation == g->generation)
+        set_used(site, a, g, g->generation - 1);
 }
 
 static void family_end(struct site *site, struct arena *a, const struct refresh_grant *g) {

@@ -29,8 +29,7 @@
 #define RELAY_PARKED_MAX 256     /* calls that wait for a client's answer, and no caller for them */
 #define RELAY_PARKED_USER_MAX 16 /* of one user: of more, the oldest is given up */
 #define RELAY_PARKED_MS 600000   /* for the answer */
-#define RELAY_HELD_MAX                                                                             \
-    ((size_t)64 << 10) /* bytes of notifications, and of questions, for a call that has asked */
+#define RELAY_HELD_MAX ((size_t)64 << 10) /* bytes of each queue of a call that has asked */
 #define RELAY_GIVEN_UP_MAX 64 /* calls that are remembered as given up and not answered */
 #define RELAY_SUBSCRIPTIONS_MAX 256
 #define RELAY_SUBSCRIPTIONS_USER_MAX 64 /* of the one who was first */
